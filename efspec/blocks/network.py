@@ -1,0 +1,101 @@
+"""The whole network: stem, stages and head. These blocks hold others and have no spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from efspec.blocks.distilled_head import DistilledHead
+from efspec.blocks.features_head import FeaturesHead
+from efspec.blocks.linear_head import LinearHead
+from efspec.errors import Diagnostic
+from efspec.plan import Block, BlockError, Builder, RateArg, SizeArg, Value
+
+Head = LinearHead | DistilledHead | FeaturesHead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Block):
+    """Blocks of one width and resolution, behind an optional downsample."""
+
+    inline: ClassVar[bool] = True
+
+    downsample: Block | None
+    blocks: Chain
+
+    def takes(self) -> Literal["map", "tokens"]:
+        """See `Block.takes`."""
+        return (self.downsample or self.blocks).takes()
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        """The previous stage's result to this one's."""
+        if self.downsample:
+            x = b.call("downsample", self.downsample, x, purpose="embedding")
+        return b.call("blocks", self.blocks, x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain(Block):
+    """Blocks one after the other, numbered from 0; a conversion between them takes no number."""
+
+    inline: ClassVar[bool] = True
+
+    items: tuple[Block, ...]
+
+    def takes(self) -> Literal["map", "tokens"]:
+        """See `Block.takes`."""
+        return self.items[0].takes()
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        """What the first takes to what the last gives; mistakes of all items are collected."""
+        mistakes: list[tuple[tuple[str, ...], Diagnostic]] = []
+        for i, item in enumerate(self.items):
+            try:
+                x = b.call(str(i), item, x)
+            except BlockError as error:
+                mistakes += error.mistakes
+                if error.output is not None:
+                    x = Value(error.output, error.output)
+                elif isinstance(item, Stage):  # what the next stage gets is unknown
+                    break
+        if mistakes:
+            raise BlockError(tuple(mistakes), x.shape)
+        return x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Block):
+    """A network: its class is named after the spec, and holds the head's layers itself.
+
+    Attributes:
+        stem: Image to the first map.
+        stages: The stages.
+        head: Last stage's result to logits, or chosen stages' results to maps.
+        num_classes: Classes of a classifier; None for a backbone.
+        drop_path: The last block's rate where rates rise linearly over all blocks; else None.
+    """
+
+    inline: ClassVar[bool] = True
+
+    stem: Block
+    stages: tuple[Stage, ...]
+    head: Head
+    num_classes: SizeArg | None
+    drop_path: RateArg | None
+
+    def forward(self, b: Builder, x: Value) -> Value | tuple[Value, ...]:
+        """An image (channels, H, W) to logits (num_classes,) or to maps."""
+        x = b.call("stem", self.stem, x, var="x", purpose="embedding")
+        if isinstance(self.head, FeaturesHead):
+            maps = []
+            # Stages behind the last one wanted have no effect, and are left out.
+            for i, stage in enumerate(self.stages[: self.head.stages[-1] + 1]):
+                wanted = i in self.head.stages
+                var = f"x{i}" if wanted else "x"
+                x = b.call(f"stages.{i}", stage, x, var=var, purpose="other")
+                if wanted:
+                    maps.append(self.head.forward(b, i, x))
+            return tuple(maps)
+        assert self.num_classes is not None  # classifiers have classes
+        x = b.call("stages", Chain(items=self.stages), x, var="x", purpose="other")
+        return self.head.forward(b, x, self.num_classes)

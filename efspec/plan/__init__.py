@@ -1,0 +1,30 @@
+"""The plan: a torch-free tree of modules from which everything else derives."""
+
+from efspec.plan.block import Block, RateArg, SizeArg
+from efspec.plan.builder import BlockError, Builder, mistake, trace
+from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
+from efspec.plan.ops import Op, Shape, map_shape, token_shape
+from efspec.plan.size import Size, plain
+
+__all__ = [
+    "Block",
+    "BlockError",
+    "Builder",
+    "CallStep",
+    "Module",
+    "Op",
+    "OpStep",
+    "PlacedOp",
+    "Plan",
+    "RateArg",
+    "Shape",
+    "Size",
+    "SizeArg",
+    "Value",
+    "map_shape",
+    "mistake",
+    "plain",
+    "token_shape",
+    "trace",
+    "walk",
+]

@@ -1,0 +1,98 @@
+"""What a block is: a frozen dataclass whose `forward` speaks to a builder.
+
+Fields annotated `SizeArg` or `RateArg` become arguments of the printed class. All other fields
+are structural: they are decided when the class is written, and another value is another class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_type_hints
+
+from efspec.plan.size import Rate, Size
+
+if TYPE_CHECKING:
+    from efspec.plan.builder import Builder
+    from efspec.plan.module import Value
+
+_ARGUMENT = "constructor argument"
+
+SizeArg = Annotated[int, _ARGUMENT]
+RateArg = Annotated[float, _ARGUMENT]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Block:
+    """Base of all blocks. Subclasses are frozen, keyword-only dataclasses with a `forward`."""
+
+    layout: ClassVar[Literal["map", "tokens"]] = "map"
+    """The representation that blocks of this type take."""
+    inline: ClassVar[bool] = False
+    """Whether it is written out where it stands instead of becoming a class of its own."""
+
+    def forward(self, b: Builder, x: Value) -> Value | tuple[Value, ...]:
+        """Record the block's ops on `b` and return its result.
+
+        Args:
+            b: Records layers, functions and calls of other blocks.
+            x: The input, a map (C, H, W) or tokens (N, C) as `layout` says.
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    def takes(self) -> Literal["map", "tokens"]:
+        """The representation that `forward` takes; a value in the other is converted first."""
+        return self.layout
+
+    def class_name(self) -> str:
+        """Name of the printed class; blocks may say more than their type."""
+        return type(self).__name__
+
+    def summary(self) -> str:
+        """Docstring of the printed class."""
+        return type(self).__doc__ or ""
+
+    def sizes(self) -> dict[str, int | float]:
+        """The constructor arguments by name; one that is None is a structural decision."""
+        values = {name: getattr(self, name) for name in _arguments(type(self))}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def defaults(self) -> dict[str, int | float]:
+        """Default value of each constructor argument that has one."""
+        return {
+            f.name: f.default
+            for f in dataclasses.fields(self)
+            if f.name in _arguments(type(self)) and isinstance(f.default, int | float)
+        }
+
+    def structure(self) -> tuple[tuple[str, object], ...]:
+        """The structural fields, by name."""
+        sizes = self.sizes()
+        return tuple(
+            (f.name, getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if f.name not in sizes
+        )
+
+    def symbolic(self) -> Self:
+        """The block with its arguments written as their names."""
+        named = {
+            name: Size(value, name) if isinstance(value, int) else Rate(value, name)
+            for name, value in self.sizes().items()
+        }
+        return dataclasses.replace(self, **named)
+
+
+@cache
+def _arguments(block: type[Block]) -> frozenset[str]:
+    hints = get_type_hints(block, include_extras=True)
+    return frozenset(
+        f.name for f in dataclasses.fields(block) if _ARGUMENT in _metadata(hints[f.name])
+    )
+
+
+def _metadata(hint: object) -> tuple[object, ...]:
+    """Annotations of a hint, looking into `X | None`."""
+    parts = getattr(hint, "__args__", ())
+    own = tuple(getattr(hint, "__metadata__", ()))
+    return own + tuple(m for part in parts for m in getattr(part, "__metadata__", ()))

@@ -1,0 +1,248 @@
+"""Tracing: running a block on symbolic values to record what it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from functools import lru_cache
+from typing import TypeVar
+
+from efspec.errors import Diagnostic
+from efspec.plan.block import Block
+from efspec.plan.module import CallStep, Module, OpStep, Purpose, Step, Value
+from efspec.plan.ops import Function, Layer, Op, Shape, ToMap, ToTokens
+from efspec.plan.size import Rate, Size, expression, plain, substitute
+
+StaticT = TypeVar("StaticT", int, bool, str, tuple[int, int])
+
+
+class BlockError(Exception):
+    """What a block says when it cannot be on the map it is given.
+
+    Attributes:
+        mistakes: Path of child names to each mistake, and the mistake; its field is the option
+            that causes it, within the block.
+        output: The shape that the failed module would still have given, if that is known.
+    """
+
+    def __init__(
+        self,
+        mistakes: tuple[tuple[tuple[str, ...], Diagnostic], ...],
+        output: Shape | None = None,
+    ) -> None:
+        super().__init__("; ".join(diagnostic.message for _, diagnostic in mistakes))
+        self.mistakes = mistakes
+        self.output = output
+
+    def inside(self, name: str) -> BlockError:
+        """The same error, seen from the parent of the child `name`."""
+        mistakes = tuple(((name, *path), diagnostic) for path, diagnostic in self.mistakes)
+        return BlockError(mistakes, self.output)
+
+
+class Builder:
+    """What a block's `forward` sees: it hands over values and ops, and all of it is recorded."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.decisions: dict[str, object] = {}
+        self._names: set[str] = set()
+        self._applied: Counter[type[Op] | str] = Counter()
+
+    def layer(self, name: str, op: Layer, *inputs: Value, var: str = "") -> Value:
+        """Apply an op that has a name in the module tree.
+
+        Args:
+            name: The child's name; its tensors are `name.weight` and so on. An op without state
+                may be applied again under its name.
+            op: The op, in the block's sizes.
+            inputs: What it is applied to.
+            var: Variable that the printed source keeps the result in, if it is to have one.
+        """
+        if op.parameters() or op.buffers():
+            self._claim(name)
+        self._names.add(name)
+        return self._record(op, name, inputs, (var,))[0]
+
+    def apply(self, op: Function, *inputs: Value, var: str = "") -> Value:
+        """Apply an op without a name. Arguments and result as in `layer`."""
+        return self._record(op, "", inputs, (var,))[0]
+
+    def split(self, op: Function, x: Value, *variables: str) -> tuple[Value, ...]:
+        """Apply an op that has several results, each kept in its variable."""
+        return self._record(op, "", (x,), variables)
+
+    def call(
+        self, name: str, block: Block, x: Value, *, var: str = "", purpose: Purpose = ""
+    ) -> Value:
+        """Apply another block as the child `name`, converting the representation if it must be.
+
+        Args:
+            name: The child's name.
+            block: The block, in this block's sizes.
+            x: What it is applied to.
+            var: Variable that the printed source keeps the result in, if it is to have one.
+            purpose: What the child computes for; empty for what this block computes for.
+
+        Raises:
+            BlockError: When the block cannot be on this map.
+        """
+        x = self.convert(x, block.takes())
+        self._claim(name)
+        try:
+            module = trace(block, x.shape)
+        except BlockError as error:
+            raise error.inside(name) from None
+        arguments = block.sizes() | ({} if block.inline else _shape_arguments(x.written))
+        terms = {key: expression(value) for key, value in arguments.items()}
+        outputs = tuple(
+            Value(_substitute(v.written, terms), v.shape, var if i == 0 else "")
+            for i, v in enumerate(module.outputs)
+        )
+        self.steps.append(CallStep(module, name, purpose, arguments, (x,), outputs))
+        return outputs[0]
+
+    def convert(self, x: Value, layout: str) -> Value:
+        """The value as a map or as tokens, by a child `to_map` or `to_tokens` if need be."""
+        if x.layout in (layout, "other"):
+            return x
+        block: Block = MapToTokens() if layout == "tokens" else TokensToMap()
+        name = base = "to_tokens" if layout == "tokens" else "to_map"
+        number = 1
+        while name in self._names:
+            number += 1
+            name = f"{base}_{number}"
+        return self.call(name, block, x)
+
+    def static(self, name: str, value: StaticT) -> StaticT:
+        """Record a decision that depends on plain sizes; it becomes part of the variant."""
+        self.decisions[name] = value
+        return value
+
+    def _claim(self, name: str) -> None:
+        if name in self._names:
+            raise ValueError(f"two children are called {name!r}")
+        self._names.add(name)
+
+    def _record(
+        self, op: Op, name: str, inputs: tuple[Value, ...], variables: tuple[str, ...]
+    ) -> tuple[Value, ...]:
+        inferred = op.infer(*(v.written for v in inputs))
+        shapes = (inferred,) if isinstance(inferred, Shape) else inferred
+        outputs = tuple(
+            Value(shape, shape.plain(), var) for shape, var in zip(shapes, variables, strict=True)
+        )
+        key = name or type(op)
+        step = OpStep(_plain(op), op, name, self._applied[key], inputs, outputs)
+        self._applied[key] += 1
+        self.steps.append(step)
+        return outputs
+
+
+def trace(block: Block, shape: Shape) -> Module:
+    """The module of a block on an input of a shape; equal requests share one module.
+
+    Raises:
+        BlockError: When the block cannot be on this map.
+    """
+    # Sizes of equal value and different expression are equal as keys: only plain ones may be.
+    sizes = {name: _plain_number(value) for name, value in block.sizes().items()}
+    return _trace(type(block), dataclasses.replace(block, **sizes), shape.plain())
+
+
+@lru_cache(maxsize=16384)
+def _trace(_type: type[Block], block: Block, shape: Shape) -> Module:
+    arguments = block.sizes()
+    written = shape
+    if not block.inline:
+        arguments = _shape_arguments(shape) | arguments
+        written = _symbolic_shape(shape)
+    x = Value(written, shape, "x")
+    builder = Builder()
+    result = block.symbolic().forward(builder, x)
+    return Module(
+        block=block,
+        variant=(*block.structure(), ("input", shape.layout), *sorted(builder.decisions.items())),
+        arguments=arguments,
+        inputs=(x,),
+        outputs=result if isinstance(result, tuple) else (result,),
+        steps=tuple(builder.steps),
+    )
+
+
+def mistake(
+    name: str, message: str, *, field: str = "", expected: str = "", fix: str = ""
+) -> BlockError:
+    """An error for a block to raise: it cannot be on this map because of its option `field`."""
+    diagnostic = Diagnostic(name=name, message=message, field=field, expected=expected, fix=fix)
+    return BlockError((((), diagnostic),))
+
+
+def _symbolic_shape(shape: Shape) -> Shape:
+    """The shape with its sizes written as the arguments `dim`, `height` and `width`."""
+    named = {name: Size(value, name) for name, value in _shape_arguments(shape).items()}
+    match shape.layout:
+        case "map":
+            return Shape(tuple(named.values()), (named["height"], named["width"]))
+        case "tokens":
+            tokens = named["height"] * named["width"]
+            return Shape((tokens, named["dim"]), (named["height"], named["width"]))
+        case "other":
+            return shape
+
+
+def _shape_arguments(shape: Shape) -> dict[str, int]:
+    if shape.space is None:
+        return {"dim": shape.channels}
+    return {"dim": shape.channels, "height": shape.space[0], "width": shape.space[1]}
+
+
+def _substitute(shape: Shape, terms: dict[str, int | float | str | object]) -> Shape:
+    """A callee's shape in its caller's terms."""
+
+    def rewrite(size: int) -> int:
+        if not isinstance(size, Size):
+            return size
+        return Size(plain(size), substitute(size.expr, terms))  # type: ignore[arg-type]
+
+    space = None if shape.space is None else (rewrite(shape.space[0]), rewrite(shape.space[1]))
+    return Shape(tuple(map(rewrite, shape.sizes)), space)
+
+
+def _plain_number(value: int | float) -> int | float:
+    if isinstance(value, Size):
+        return plain(value)
+    return float(value) if isinstance(value, Rate) else value
+
+
+def _plain(op: Op) -> Op:
+    """The op with every size in plain integers."""
+    changes: dict[str, object] = {}
+    for f in dataclasses.fields(op):
+        value = getattr(op, f.name)
+        if isinstance(value, Size | Rate):
+            changes[f.name] = _plain_number(value)
+        elif isinstance(value, tuple):
+            changes[f.name] = tuple(map(plain, value))
+    return dataclasses.replace(op, **changes)  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapToTokens(Block):
+    """A feature map as a sequence of tokens: (B, C, H, W) to (B, H * W, C)."""
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        """See `Block.forward`."""
+        return b.apply(ToTokens(), x)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokensToMap(Block):
+    """A sequence of tokens as a feature map: (B, H * W, C) to (B, C, H, W)."""
+
+    layout = "tokens"
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        """See `Block.forward`."""
+        height, width = x.space
+        return b.apply(ToMap(height, width), x)

@@ -1,0 +1,473 @@
+"""The primitive ops: what they are, the state they own, and the shapes they give.
+
+The set is closed within a release: each backend matches over all of it. An op is fields, shape
+inference and state; how much it costs, how it runs and how it is written belongs to the backends.
+
+Shapes leave out the batch axis. C is channels, H and W height and width, N tokens, h heads,
+d channels per head.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, get_args
+
+from efspec.plan.size import plain
+
+Activations = Literal["gelu", "relu", "relu6", "silu", "hardswish"]
+ACTIVATIONS: tuple[Activations, ...] = get_args(Activations)
+
+Init = Literal["default", "trunc_normal"]
+"""Initial weights: PyTorch's own, or a truncated normal of 0.02 with a zero bias."""
+
+Category = Literal["compute", "norm", "activation", "reshape", "residual"]
+"""What an op is by itself; what a `compute` op is for depends on the block it stands in."""
+
+
+class Shape(NamedTuple):
+    """The shape of a value, and the (H, W) it is a map of, if it is one.
+
+    A map has sizes (C, H, W), tokens have sizes (N, C); both know their `space` (H, W). Other
+    values, such as heads and logits, have no space.
+    """
+
+    sizes: tuple[int, ...]
+    space: tuple[int, int] | None = None
+
+    @property
+    def layout(self) -> Literal["map", "tokens", "other"]:
+        """Which of the two representations this is, or neither."""
+        if self.space is None:
+            return "other"
+        return "map" if len(self.sizes) == 3 else "tokens"
+
+    @property
+    def channels(self) -> int:
+        """C of a map, of tokens or of a vector."""
+        return self.sizes[-1] if self.layout == "tokens" else self.sizes[0]
+
+    def plain(self) -> Shape:
+        """The same shape in plain integers."""
+        space = None if self.space is None else (plain(self.space[0]), plain(self.space[1]))
+        return Shape(tuple(map(plain, self.sizes)), space)
+
+    def elements(self) -> int:
+        """How many numbers a value of this shape holds, per image."""
+        return math.prod(map(plain, self.sizes))
+
+
+def map_shape(channels: int, height: int, width: int) -> Shape:
+    """The shape of a map (C, H, W)."""
+    return Shape((channels, height, width), (height, width))
+
+
+def token_shape(channels: int, height: int, width: int) -> Shape:
+    """The shape of tokens (H * W, C)."""
+    return Shape((height * width, channels), (height, width))
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """A primitive op. Fields are its sizes and options; `infer` gives the shape of its result."""
+
+    category: ClassVar[Category] = "compute"
+    is_view: ClassVar[bool] = False
+    """Whether the result shares its memory with the first input."""
+    parameters_fold: ClassVar[bool] = False
+    """Whether deployment folds the parameters into another op, so that the papers leave them out."""
+
+    def infer(self, *inputs: Shape) -> Shape | tuple[Shape, ...]:
+        """The shape of the result (or of each, if there are several), in the inputs' terms."""
+        return inputs[0]
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Trainable tensors by name."""
+        return {}
+
+    def buffers(self) -> dict[str, tuple[int, ...]]:
+        """Tensors of the state dict that are not trained, by name."""
+        return {}
+
+
+class Layer(Op):
+    """An op with a name of its own in the module tree, which prefixes its state."""
+
+    __slots__ = ()
+
+
+class Function(Op):
+    """An op without a module of its own; state that it has belongs to the module around it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Layer):
+    """Convolution with bias: (C, H, W) to (out_channels, H', W')."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int = 1
+    stride: int = 1
+    padding: int | tuple[int, int] = 0
+    groups: int = 1
+    init: Init = "default"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        vertical, horizontal = pair(self.padding)
+        _, rows, columns = x.sizes
+        height = strided(rows, self.kernel_size, self.stride, vertical)
+        width = strided(columns, self.kernel_size, self.stride, horizontal)
+        space = None if x.space is None else (height, width)
+        return Shape((self.out_channels, height, width), space)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        kernel = (self.kernel_size, self.kernel_size)
+        weight = (self.out_channels, self.in_channels // self.groups, *kernel)
+        return {"weight": weight, "bias": (self.out_channels,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Layer):
+    """Affine map over the last axis: (..., in_features) to (..., out_features)."""
+
+    in_features: int
+    out_features: int
+    init: Init = "trunc_normal"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape((*x.sizes[:-1], self.out_features), x.space)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d(Layer):
+    """Batch normalisation of a map, per channel."""
+
+    category: ClassVar[Category] = "norm"
+    parameters_fold: ClassVar[bool] = True
+
+    num_features: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_features,), "bias": (self.num_features,)}
+
+    def buffers(self) -> dict[str, tuple[int, ...]]:
+        statistics = (self.num_features,)
+        return {
+            "running_mean": statistics,
+            "running_var": statistics,
+            "num_batches_tracked": (),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Layer):
+    """Layer normalisation of tokens over their channels."""
+
+    category: ClassVar[Category] = "norm"
+
+    num_features: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_features,), "bias": (self.num_features,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Layer):
+    """A pointwise non-linearity."""
+
+    category: ClassVar[Category] = "activation"
+
+    function: Activations
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool2d(Layer):
+    """Average over windows of a map; padding is not counted in the average."""
+
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        channels, height, width = x.sizes
+        return map_shape(
+            channels,
+            strided(height, self.kernel_size, self.stride, self.padding),
+            strided(width, self.kernel_size, self.stride, self.padding),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample(Layer):
+    """Bilinear interpolation of a map to an exact size, with half-pixel centres."""
+
+    height: int
+    width: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return map_shape(x.channels, self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class DropPath(Layer):
+    """Stochastic depth: in training, zero the value per sample with a probability.
+
+    References:
+        https://arxiv.org/abs/1603.09382
+    """
+
+    category: ClassVar[Category] = "residual"
+
+    drop_prob: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScale(Layer):
+    """A learned factor per channel, of a map (`spatial`) or of tokens.
+
+    References:
+        https://arxiv.org/abs/2103.17239
+    """
+
+    category: ClassVar[Category] = "residual"
+    parameters_fold: ClassVar[bool] = True
+
+    num_features: int
+    init_value: float
+    spatial: bool
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"gamma": (self.num_features,)}
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionBias(Function):
+    """Adds a learned bias per head and per absolute offset of query and key: (h, Nq, Nk).
+
+    Offsets are measured on a map of (height, width). Queries stand on every `query_stride`-th
+    of its rows and columns, keys on every `key_stride`-th. The table is indexed by
+    `dy * width + dx`.
+
+    References:
+        https://arxiv.org/abs/2104.01136
+    """
+
+    num_heads: int
+    height: int
+    width: int
+    query_stride: int = 1
+    key_stride: int = 1
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"attention_biases": (self.num_heads, self.height * self.width)}
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Function):
+    """Sum of two values of one shape."""
+
+    category: ClassVar[Category] = "residual"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        x, y = inputs
+        require(x.plain().sizes == y.plain().sizes, f"{x.sizes} and {y.sizes} differ")
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class Subtract(Function):
+    """Difference of two values of one shape."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        x, y = inputs
+        require(x.plain().sizes == y.plain().sizes, f"{x.sizes} and {y.sizes} differ")
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Function):
+    """Product with `base ** exponent`, as the attention logits with `key_dim ** -0.5`."""
+
+    base: int
+    exponent: float = -0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(Function):
+    """Matrix product over the last two axes: (..., m, k) and (..., k, n) to (..., m, n)."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        x, y = inputs
+        require(plain(x.sizes[-1]) == plain(y.sizes[-2]), f"{x.sizes} by {y.sizes}")
+        return Shape((*x.sizes[:-1], y.sizes[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Function):
+    """Softmax over the last axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Function):
+    """Swap of the last two axes."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape((*x.sizes[:-2], x.sizes[-1], x.sizes[-2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Function):
+    """A map (C, H, W) as (C, H * W)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        channels, height, width = x.sizes
+        return Shape((channels, height * width))
+
+
+@dataclass(frozen=True, slots=True)
+class Unflatten(Function):
+    """(C, height * width) as a map (C, height, width)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    height: int
+    width: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return map_shape(x.sizes[0], self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitHeads(Function):
+    """(h * d, N) as (h, d, N)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    num_heads: int
+    head_dim: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require(
+            plain(x.sizes[0]) == plain(self.num_heads) * plain(self.head_dim),
+            f"{x.sizes[0]} channels are not {self.num_heads} heads of {self.head_dim}",
+        )
+        return Shape((self.num_heads, self.head_dim, x.sizes[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class MergeHeads(Function):
+    """(h, d, N) as (h * d, N)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        heads, dim, tokens = x.sizes
+        return Shape((heads * dim, tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Function):
+    """The channels of every head, in parts: (h, d, N) to (h, part, N) for each part."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    parts: tuple[int, ...]
+
+    def infer(self, *inputs: Shape) -> tuple[Shape, ...]:
+        ((heads, _, tokens), _) = inputs[0]
+        return tuple(Shape((heads, part, tokens)) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ToTokens(Function):
+    """A map (C, H, W) as tokens (H * W, C)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return token_shape(*x.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class ToMap(Function):
+    """Tokens (height * width, C) as a map (C, height, width)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    height: int
+    width: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return map_shape(x.sizes[1], self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Function):
+    """Mean over a map or over tokens: to (C,)."""
+
+    spatial: bool
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape((x.channels,))
+
+
+@dataclass(frozen=True, slots=True)
+class AverageHeads(Function):
+    """Mean of the two heads' logits; in training the network returns both instead.
+
+    References:
+        https://arxiv.org/abs/2012.12877
+    """
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+
+def strided(size: int, kernel_size: int, stride: int, padding: int) -> int:
+    """The length of an axis after a window has slid over it."""
+    stride, overhang = plain(stride), plain(kernel_size) - 2 * plain(padding)
+    return size - (overhang - 1) if stride == 1 else (size - overhang) // stride + 1
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """One number per axis, vertical first."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def require(condition: bool, message: str) -> None:
+    """Hold an op to its contract; a block that breaks it is a bug of the block.
+
+    Raises:
+        ValueError: When the condition does not hold.
+    """
+    if not condition:
+        raise ValueError(message)

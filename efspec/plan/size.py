@@ -1,0 +1,175 @@
+"""Sizes that remember how they were written.
+
+A block is traced on sizes that are real integers and carry their expression, so that one trace
+gives concrete shapes and parametric source: `num_heads * key_dim` is 256 for the arithmetic and
+`num_heads * key_dim` for the printed class.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two expressions joined by `+`, `-`, `*` or `//`."""
+
+    operator: str
+    left: Expr
+    right: Expr
+
+
+Expr = int | float | str | Binary
+"""A literal, the name of a constructor argument, or an operation on two expressions."""
+
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "//": 2}
+_APPLY: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+}
+
+
+class Size(int):
+    """An integer that carries the expression it came from.
+
+    Addition, subtraction, multiplication and floor division keep the expression. Everything else
+    that would turn a size into a number or a truth value without it raises `TypeError`: take
+    `plain(size)` and record what depends on it with `Builder.static`.
+    """
+
+    expr: Expr
+
+    def __new__(cls, value: int, expr: Expr | None = None) -> Size:
+        self = super().__new__(cls, value)
+        self.expr = plain(value) if expr is None else expr
+        return self
+
+    def __add__(self, other: int) -> Size:
+        return _combine("+", self, other)
+
+    def __radd__(self, other: int) -> Size:
+        return _combine("+", other, self)
+
+    def __sub__(self, other: int) -> Size:
+        return _combine("-", self, other)
+
+    def __rsub__(self, other: int) -> Size:
+        return _combine("-", other, self)
+
+    def __mul__(self, other: int) -> Size:
+        return _combine("*", self, other)
+
+    def __rmul__(self, other: int) -> Size:
+        return _combine("*", other, self)
+
+    def __floordiv__(self, other: int) -> Size:
+        return _combine("//", self, other)
+
+    def __rfloordiv__(self, other: int) -> Size:
+        return _combine("//", other, self)
+
+    def __repr__(self) -> str:
+        return f"Size({plain(self)}, {text(self.expr)!r})"
+
+
+def _refuse(method: str) -> Callable[..., Any]:
+    def refused(self: Size, *_: object) -> Any:
+        raise TypeError(
+            f"{method} would lose the expression of {self!r}: use +, -, * or //, or decide on "
+            "plain(size) and record the decision with Builder.static"
+        )
+
+    return refused
+
+
+for _method in (
+    "__truediv__ __rtruediv__ __mod__ __rmod__ __divmod__ __rdivmod__ __pow__ __rpow__ __neg__ "
+    "__pos__ __abs__ __invert__ __lshift__ __rlshift__ __rshift__ __rrshift__ __and__ __rand__ "
+    "__or__ __ror__ __xor__ __rxor__ __int__ __float__ __round__ __trunc__ __floor__ __ceil__ "
+    "__bool__ __lt__ __le__ __gt__ __ge__"
+).split():
+    setattr(Size, _method, _refuse(_method))
+
+
+class Rate(float):
+    """A float that carries the name of the constructor argument it came from."""
+
+    expr: Expr
+
+    def __new__(cls, value: float, expr: Expr | None = None) -> Rate:
+        self = super().__new__(cls, value)
+        self.expr = float(value) if expr is None else expr
+        return self
+
+
+def plain(size: int) -> int:
+    """The value of a size, without its expression."""
+    return int.__index__(size) if isinstance(size, Size) else size
+
+
+def expression(value: int | float) -> Expr:
+    """How a number was written: its expression, or the number itself."""
+    return value.expr if isinstance(value, Size | Rate) else value
+
+
+def names(expr: Expr) -> tuple[str, ...]:
+    """The argument names in an expression, in order of appearance, each once."""
+    if isinstance(expr, Binary):
+        return tuple(dict.fromkeys(names(expr.left) + names(expr.right)))
+    return (expr,) if isinstance(expr, str) else ()
+
+
+def substitute(expr: Expr, arguments: Mapping[str, Expr]) -> Expr:
+    """The expression with each name replaced by what the caller passed for it."""
+    if isinstance(expr, Binary):
+        left, right = substitute(expr.left, arguments), substitute(expr.right, arguments)
+        return _fold(expr.operator, left, right)
+    return arguments[expr] if isinstance(expr, str) else expr
+
+
+def text(expr: Expr, rename: Callable[[str], str] = str, outer: int = 0) -> str:
+    """Python source of an expression, with parentheses only where they are needed.
+
+    Args:
+        expr: The expression.
+        rename: How a name is written, for example `self.num_heads` for `num_heads`.
+        outer: Precedence of what encloses the expression; 0 for nothing.
+    """
+    if isinstance(expr, Binary):
+        level = _PRECEDENCE[expr.operator]
+        # The right operand of `-` and `//` binds tighter than its own level: a - (b - c).
+        right = text(expr.right, rename, level + 1)
+        source = f"{text(expr.left, rename, level)} {expr.operator} {right}"
+        return f"({source})" if level < outer else source
+    return rename(expr) if isinstance(expr, str) else repr(expr)
+
+
+def _combine(op: str, left: int, right: int) -> Size:
+    value = _APPLY[op](plain(left), plain(right))
+    return Size(value, _fold(op, expression(left), expression(right)))
+
+
+def _fold(op: str, left: Expr, right: Expr) -> Expr:
+    """Join two expressions; literals are computed, and neutral elements and nested sums go."""
+    if isinstance(left, int) and isinstance(right, int):
+        return _APPLY[op](left, right)
+    if op == "+" and isinstance(left, int):  # literals stand on the right
+        left, right = right, left
+    if op in "+-" and isinstance(right, int):
+        shift = right if op == "+" else -right
+        if isinstance(left, Binary) and left.operator in "+-" and isinstance(left.right, int):
+            shift += left.right if left.operator == "+" else -left.right
+            left = left.left
+        if shift == 0:
+            return left
+        return Binary("+" if shift > 0 else "-", left, abs(shift))
+    if op in ("*", "//") and right == 1:
+        return left
+    if op == "*" and left == 1:
+        return right
+    return Binary(op, left, right)
