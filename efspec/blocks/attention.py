@@ -35,7 +35,7 @@ class MapAttention(Block):
     attention); with `kv_stride` 2 only keys and values are strided.
 
     References:
-        https://arxiv.org/abs/2212.08059, section 3.4
+        https://arxiv.org/abs/2212.08059
     """
 
     num_heads: SizeArg = 8
@@ -139,7 +139,8 @@ def attend(
     attn = b.apply(Softmax(), attn, var="attn")
     if talking_heads:
         attn = b.layer("talking_head2", Conv2d(heads, heads, 1), attn, var="attn")
-    return b.apply(MergeHeads(), b.apply(MatMul(), v, b.apply(Transpose(), attn)))
+    x = b.apply(MatMul(), v, b.apply(Transpose(), attn), var="x")
+    return b.apply(MergeHeads(), x)
 
 
 def split_heads(b: Builder, x: Value, num_heads: int, head_dim: int, var: str) -> Value:

@@ -85,9 +85,10 @@ class DownsampleAttention(Block):
             bias=(heads, height, width),
             query_stride=2,
         )
-        x = b.apply(Add(), b.apply(Unflatten(*local.space), x), local, var="x")
-        act = b.layer("act", Activation(self.act), x)
-        return b.call("proj", ConvNorm(out_dim=self.out_dim), act)
+        x = b.apply(Unflatten(*local.space), x, var="x")
+        x = b.apply(Add(), x, local)
+        x = b.layer("act", Activation(self.act), x)
+        return b.call("proj", ConvNorm(out_dim=self.out_dim), x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ class AttentionDownsample(Block):
     """Dual-path downsampling: a strided convolution plus attention with fewer queries.
 
     References:
-        https://arxiv.org/abs/2212.08059, section 3.5
+        https://arxiv.org/abs/2212.08059
     """
 
     out_dim: SizeArg

@@ -3,16 +3,16 @@
 from efspec.plan.block import Block, RateArg, SizeArg
 from efspec.plan.builder import BlockError, Builder, mistake, trace
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
-from efspec.plan.ops import Op, Shape, map_shape, token_shape
+from efspec.plan.ops import AnyOp, Shape, map_shape, token_shape
 from efspec.plan.size import Size, plain
 
 __all__ = [
+    "AnyOp",
     "Block",
     "BlockError",
     "Builder",
     "CallStep",
     "Module",
-    "Op",
     "OpStep",
     "PlacedOp",
     "Plan",

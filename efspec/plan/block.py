@@ -84,11 +84,9 @@ class Block:
 
 
 @cache
-def _arguments(block: type[Block]) -> frozenset[str]:
+def _arguments(block: type[Block]) -> tuple[str, ...]:
     hints = get_type_hints(block, include_extras=True)
-    return frozenset(
-        f.name for f in dataclasses.fields(block) if _ARGUMENT in _metadata(hints[f.name])
-    )
+    return tuple(f.name for f in dataclasses.fields(block) if _ARGUMENT in _metadata(hints[f.name]))
 
 
 def _metadata(hint: object) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from efspec.errors import Diagnostic
 from efspec.plan.block import Block
 from efspec.plan.module import CallStep, Module, OpStep, Purpose, Step, Value
-from efspec.plan.ops import Function, Layer, Op, Shape, ToMap, ToTokens
+from efspec.plan.ops import AnyOp, FunctionOp, LayerOp, Op, Shape, Split, ToMap, ToTokens
 from efspec.plan.size import Rate, Size, expression, plain, substitute
 
 StaticT = TypeVar("StaticT", int, bool, str, tuple[int, int])
@@ -49,7 +49,7 @@ class Builder:
         self._names: set[str] = set()
         self._applied: Counter[type[Op] | str] = Counter()
 
-    def layer(self, name: str, op: Layer, *inputs: Value, var: str = "") -> Value:
+    def layer(self, name: str, op: LayerOp, *inputs: Value, var: str = "") -> Value:
         """Apply an op that has a name in the module tree.
 
         Args:
@@ -64,11 +64,11 @@ class Builder:
         self._names.add(name)
         return self._record(op, name, inputs, (var,))[0]
 
-    def apply(self, op: Function, *inputs: Value, var: str = "") -> Value:
+    def apply(self, op: FunctionOp, *inputs: Value, var: str = "") -> Value:
         """Apply an op without a name. Arguments and result as in `layer`."""
         return self._record(op, "", inputs, (var,))[0]
 
-    def split(self, op: Function, x: Value, *variables: str) -> tuple[Value, ...]:
+    def split(self, op: Split, x: Value, *variables: str) -> tuple[Value, ...]:
         """Apply an op that has several results, each kept in its variable."""
         return self._record(op, "", (x,), variables)
 
@@ -125,7 +125,7 @@ class Builder:
         self._names.add(name)
 
     def _record(
-        self, op: Op, name: str, inputs: tuple[Value, ...], variables: tuple[str, ...]
+        self, op: AnyOp, name: str, inputs: tuple[Value, ...], variables: tuple[str, ...]
     ) -> tuple[Value, ...]:
         inferred = op.infer(*(v.written for v in inputs))
         shapes = (inferred,) if isinstance(inferred, Shape) else inferred
@@ -215,7 +215,7 @@ def _plain_number(value: int | float) -> int | float:
     return float(value) if isinstance(value, Rate) else value
 
 
-def _plain(op: Op) -> Op:
+def _plain(op: AnyOp) -> AnyOp:
     """The op with every size in plain integers."""
     changes: dict[str, object] = {}
     for f in dataclasses.fields(op):

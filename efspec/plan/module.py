@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from efspec.plan.ops import Function, Op, Shape
+from efspec.plan.ops import AnyOp, Function, Shape
 
 if TYPE_CHECKING:
     from efspec.plan.block import Block
@@ -63,8 +64,8 @@ class OpStep:
         index: How often the module applied this layer, or a function of this kind, before.
     """
 
-    op: Op
-    written: Op
+    op: AnyOp
+    written: AnyOp
     name: str
     index: int
     inputs: tuple[Value, ...]
@@ -131,15 +132,15 @@ class PlacedOp:
     id: str
     prefix: str
     purpose: Purpose
-    op: Op
+    op: AnyOp
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
 
-def walk(module: Module) -> list[PlacedOp]:
-    """Every op of a module and of all below it, in order of execution.
+def walk(module: Module) -> tuple[tuple[PlacedOp, ...], tuple[int, ...]]:
+    """Every op of a module and of all below it, in order of execution; numbers of its outputs.
 
     Value 0 is the module's input; values are numbered as they are made.
     """
@@ -173,8 +174,9 @@ def walk(module: Module) -> list[PlacedOp]:
                 )
             )
 
-    visit(module, "", "head", dict.fromkeys(module.inputs, 0))
-    return placed
+    numbers = dict.fromkeys(module.inputs, 0)
+    visit(module, "", "head", numbers)
+    return tuple(placed), tuple(numbers[v] for v in module.outputs)
 
 
 def _op_id(path: str, step: OpStep) -> str:
@@ -210,8 +212,16 @@ class Plan:
         channels, height, width = self.network.inputs[0].shape.sizes
         return channels, height, width
 
-    def ops(self) -> list[PlacedOp]:
+    def ops(self) -> tuple[PlacedOp, ...]:
         """Every op of the network, in order of execution."""
+        return self._walked[0]
+
+    def outputs(self) -> tuple[int, ...]:
+        """Numbers of the values that the network returns."""
+        return self._walked[1]
+
+    @cached_property
+    def _walked(self) -> tuple[tuple[PlacedOp, ...], tuple[int, ...]]:
         return walk(self.network)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:

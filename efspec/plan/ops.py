@@ -452,6 +452,39 @@ class AverageHeads(Function):
         return inputs[0]
 
 
+LayerOp = (
+    Conv2d
+    | Linear
+    | BatchNorm2d
+    | LayerNorm
+    | Activation
+    | AvgPool2d
+    | Upsample
+    | DropPath
+    | LayerScale
+)
+FunctionOp = (
+    AttentionBias
+    | Add
+    | Subtract
+    | Scale
+    | MatMul
+    | Softmax
+    | Transpose
+    | Flatten
+    | Unflatten
+    | SplitHeads
+    | MergeHeads
+    | Split
+    | ToTokens
+    | ToMap
+    | GlobalPool
+    | AverageHeads
+)
+AnyOp = LayerOp | FunctionOp
+"""Every op there is. A backend matches over all of them and ends in `assert_never`."""
+
+
 def strided(size: int, kernel_size: int, stride: int, padding: int) -> int:
     """The length of an axis after a window has slid over it."""
     stride, overhang = plain(stride), plain(kernel_size) - 2 * plain(padding)

@@ -26,6 +26,8 @@ Expr = int | float | str | Binary
 """A literal, the name of a constructor argument, or an operation on two expressions."""
 
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "//": 2}
+TIGHTEST = 3
+"""Above every operator here: what stands under a power or before a dot."""
 _APPLY: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -117,11 +119,11 @@ def expression(value: int | float) -> Expr:
     return value.expr if isinstance(value, Size | Rate) else value
 
 
-def names(expr: Expr) -> tuple[str, ...]:
-    """The argument names in an expression, in order of appearance, each once."""
+def names(expr: Expr) -> set[str]:
+    """The argument names in an expression."""
     if isinstance(expr, Binary):
-        return tuple(dict.fromkeys(names(expr.left) + names(expr.right)))
-    return (expr,) if isinstance(expr, str) else ()
+        return names(expr.left) | names(expr.right)
+    return {expr} if isinstance(expr, str) else set()
 
 
 def substitute(expr: Expr, arguments: Mapping[str, Expr]) -> Expr:
@@ -132,21 +134,23 @@ def substitute(expr: Expr, arguments: Mapping[str, Expr]) -> Expr:
     return arguments[expr] if isinstance(expr, str) else expr
 
 
-def text(expr: Expr, rename: Callable[[str], str] = str, outer: int = 0) -> str:
+def text(expr: Expr, known: Mapping[Expr, str] | None = None, outer: int = 0) -> str:
     """Python source of an expression, with parentheses only where they are needed.
 
     Args:
         expr: The expression.
-        rename: How a name is written, for example `self.num_heads` for `num_heads`.
+        known: Source of expressions that have been computed already.
         outer: Precedence of what encloses the expression; 0 for nothing.
     """
+    if known and expr in known:
+        return known[expr]
     if isinstance(expr, Binary):
         level = _PRECEDENCE[expr.operator]
         # The right operand of `-` and `//` binds tighter than its own level: a - (b - c).
-        right = text(expr.right, rename, level + 1)
-        source = f"{text(expr.left, rename, level)} {expr.operator} {right}"
+        right = text(expr.right, known, level + 1)
+        source = f"{text(expr.left, known, level)} {expr.operator} {right}"
         return f"({source})" if level < outer else source
-    return rename(expr) if isinstance(expr, str) else repr(expr)
+    return expr if isinstance(expr, str) else repr(expr)
 
 
 def _combine(op: str, left: int, right: int) -> Size:

@@ -1,0 +1,5 @@
+"""Code generation: a plan as the PyTorch file that a good engineer would have written."""
+
+from efspec.codegen.render import GENERATED_FORMAT, class_name, generate
+
+__all__ = ["GENERATED_FORMAT", "class_name", "generate"]

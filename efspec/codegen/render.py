@@ -1,0 +1,79 @@
+"""From a plan to the text of a file, through templates that users may replace."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from efspec.codegen.layout import docstring, signature
+from efspec.codegen.naming import class_name
+from efspec.codegen.network import NetworkWriter
+from efspec.errors import fail
+from efspec.plan import Plan
+from efspec.resources import folder
+
+GENERATED_FORMAT = 1
+"""Raised when the same spec gives different source than before."""
+
+_TEMPLATE = "network.py.jinja"
+
+
+def generate(plan: Plan, templates: Path | None = None) -> str:
+    """Source of a standalone file that defines a plan's network and imports only torch.
+
+    The same plan gives the same bytes, in any process and under any version of efspec that writes
+    this `GENERATED_FORMAT`.
+
+    Args:
+        plan: The network.
+        templates: A folder whose templates take the place of the shipped ones of their name.
+
+    Raises:
+        EfspecError: When a template of the user's cannot be rendered.
+    """
+    writer = NetworkWriter(plan, class_name(plan.name), _summary(plan))
+    try:
+        template = _environment(templates).get_template(_TEMPLATE)
+        return template.render(
+            plan=plan,
+            network=writer.network,
+            classes=[c for c in writer.classes.values() if c.name != writer.network.name],
+            support=writer.support,
+            format=GENERATED_FORMAT,
+            description=ascii(plan.description)[1:-1],
+        )
+    except TemplateError as error:
+        raise fail(
+            "bad-template",
+            f"{getattr(error, 'name', None) or _TEMPLATE}: {error.message}",
+            file=str(templates or folder("templates")),
+            line=getattr(error, "lineno", 0) or 0,
+            column=1,
+            fix="compare it with the shipped template of this name",
+        ) from error
+
+
+def _summary(plan: Plan) -> str:
+    channels, height, width = plan.input
+    outputs = [v.shape.sizes for v in plan.network.outputs]
+    if len(outputs[0]) == 1:
+        gives = f"logits (B, {outputs[0][0]})"
+    else:
+        gives = "maps " + ", ".join(f"(B, {c}, {h}, {w})" for c, h, w in outputs)
+    return f"Images (B, {channels}, {height}, {width}) to {gives}."
+
+
+@cache
+def _environment(templates: Path | None) -> Environment:
+    paths = [folder("templates")] if templates is None else [templates, folder("templates")]
+    environment = Environment(
+        loader=FileSystemLoader(paths),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(signature=signature, docstring=docstring)
+    return environment

@@ -1,0 +1,1 @@
+"""PyTorch: modules built from generated source, an interpreter, and checkpoints."""

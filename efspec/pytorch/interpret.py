@@ -1,0 +1,174 @@
+"""Running a plan op by op over a state dict: no classes, no source.
+
+It is the oracle that tests generated code, and what a supernet runs its sub-networks with.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import assert_never
+
+import torch
+import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
+from torch import Tensor
+
+from efspec.plan import AnyOp, Plan
+from efspec.plan.ops import (
+    Activation,
+    Activations,
+    Add,
+    AttentionBias,
+    AverageHeads,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    DropPath,
+    Flatten,
+    GlobalPool,
+    LayerNorm,
+    LayerScale,
+    Linear,
+    MatMul,
+    MergeHeads,
+    Scale,
+    Softmax,
+    Split,
+    SplitHeads,
+    Subtract,
+    ToMap,
+    ToTokens,
+    Transpose,
+    Unflatten,
+    Upsample,
+)
+
+_EPSILON = 1e-5
+"""PyTorch's default for both norms, which the published networks use."""
+
+
+def interpret(plan: Plan, state: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
+    """The outputs of a plan in eval mode, for images x (B, C, H, W) and the weights in `state`.
+
+    Args:
+        plan: The network.
+        state: Tensors by their names in the state dict.
+        x: Images, of the plan's input size.
+
+    Raises:
+        KeyError: When a tensor is missing.
+        ValueError: When an op gives another shape than the plan says.
+    """
+    ops = plan.ops()
+    values: dict[int, Tensor] = {0: x}
+    uses = Counter(number for op in ops for number in op.inputs)
+    kept = set(plan.outputs())
+    for placed in ops:
+        tensors = {
+            name: state[placed.prefix + name]
+            for name in (*placed.op.parameters(), *placed.op.buffers())
+        }
+        result = run(placed.op, tensors, [values[number] for number in placed.inputs])
+        results = result if isinstance(result, tuple) else (result,)
+        for number, shape, value in zip(
+            placed.outputs, placed.output_shapes, results, strict=True
+        ):
+            if tuple(value.shape[1:]) != shape.sizes:
+                raise ValueError(f"{placed.id}: {tuple(value.shape[1:])}, planned {shape.sizes}")
+            values[number] = value
+        for number in placed.inputs:
+            uses[number] -= 1
+            if uses[number] == 0 and number not in kept:
+                del values[number]
+    return tuple(values[number] for number in plan.outputs())
+
+
+def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+    """The result of one op on its inputs (B, ...), with its own tensors in `p`."""
+    match op:
+        case Conv2d():
+            return F.conv2d(
+                x[0], p["weight"], p["bias"], op.stride, op.padding, groups=op.groups
+            )
+        case Linear():
+            return F.linear(x[0], p["weight"], p["bias"])
+        case BatchNorm2d():
+            mean, variance = p["running_mean"], p["running_var"]
+            return F.batch_norm(x[0], mean, variance, p["weight"], p["bias"], eps=_EPSILON)
+        case LayerNorm():
+            return F.layer_norm(x[0], (op.num_features,), p["weight"], p["bias"], _EPSILON)
+        case Activation():
+            return activate(op.function, x[0])
+        case AvgPool2d():
+            return F.avg_pool2d(
+                x[0], op.kernel_size, op.stride, op.padding, count_include_pad=False
+            )
+        case Upsample():
+            return F.interpolate(x[0], size=(op.height, op.width), mode="bilinear")
+        case DropPath():
+            return x[0]
+        case LayerScale():
+            return x[0] * (p["gamma"].view(1, -1, 1, 1) if op.spatial else p["gamma"])
+        case AttentionBias():
+            return x[0] + p["attention_biases"][:, relative_offsets(op)]
+        case Add():
+            return x[0] + x[1]
+        case Subtract():
+            return x[0] - x[1]
+        case Scale():
+            return x[0] * op.base**op.exponent
+        case MatMul():
+            return x[0] @ x[1]
+        case Softmax():
+            return x[0].softmax(dim=-1)
+        case Transpose():
+            return x[0].transpose(-2, -1)
+        case Flatten():
+            return x[0].flatten(2)
+        case Unflatten():
+            return x[0].unflatten(2, (op.height, op.width))
+        case SplitHeads():
+            return x[0].unflatten(1, (op.num_heads, -1))
+        case MergeHeads():
+            return x[0].flatten(1, 2)
+        case Split():
+            return x[0].split(op.parts, dim=2)  # type: ignore[no-any-return, no-untyped-call]
+        case ToTokens():
+            return x[0].flatten(2).transpose(1, 2)
+        case ToMap():
+            return x[0].transpose(1, 2).unflatten(2, (op.height, op.width))
+        case GlobalPool():
+            return x[0].mean(dim=(2, 3) if op.spatial else 1)
+        case AverageHeads():
+            return (x[0] + x[1]) / 2
+        case _:
+            assert_never(op)
+
+
+def activate(function: Activations, x: Tensor) -> Tensor:
+    """A non-linearity by its name in specs."""
+    match function:
+        case "gelu":
+            return F.gelu(x)
+        case "relu":
+            return F.relu(x)
+        case "relu6":
+            return F.relu6(x)
+        case "silu":
+            return F.silu(x)
+        case "hardswish":
+            return F.hardswish(x)
+        case _:
+            assert_never(function)
+
+
+def relative_offsets(op: AttentionBias) -> Tensor:
+    """Index (Nq, Nk) into the bias table of the absolute offset of each query and key."""
+    rows, columns = torch.arange(op.height), torch.arange(op.width)
+
+    def between(positions: Tensor) -> Tensor:
+        return (positions[:: op.query_stride, None] - positions[None, :: op.key_stride]).abs()
+
+    dy, dx = between(rows), between(columns)  # (Hq, Hk) and (Wq, Wk)
+    index = dy[:, None, :, None] * op.width + dx[None, :, None, :]
+    return index.flatten(2).flatten(0, 1)
