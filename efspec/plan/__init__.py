@@ -3,6 +3,7 @@
 from efspec.plan.block import Block, RateArg, SizeArg
 from efspec.plan.builder import BlockError, Builder, mistake, trace
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
+from efspec.plan.parts import Part, parts
 from efspec.plan.ops import AnyOp, Shape, map_shape, token_shape
 from efspec.plan.size import Size, plain
 
@@ -14,6 +15,7 @@ __all__ = [
     "CallStep",
     "Module",
     "OpStep",
+    "Part",
     "PlacedOp",
     "Plan",
     "RateArg",
@@ -23,6 +25,7 @@ __all__ = [
     "Value",
     "map_shape",
     "mistake",
+    "parts",
     "plain",
     "token_shape",
     "trace",

@@ -1,0 +1,24 @@
+"""What a network costs, exactly and without torch: parameters, MACs, memory, latency, MES."""
+
+from efspec.cost.counts import KINDS, Counts, count, kind_of
+from efspec.cost.latency import BlockLatency, Latency, LatencySource, given
+from efspec.cost.memory import peak_activation_bytes
+from efspec.cost.mes import Mes, Term
+from efspec.cost.report import Row, Score, score
+
+__all__ = [
+    "KINDS",
+    "BlockLatency",
+    "Counts",
+    "Latency",
+    "LatencySource",
+    "Mes",
+    "Row",
+    "Score",
+    "Term",
+    "count",
+    "given",
+    "kind_of",
+    "peak_activation_bytes",
+    "score",
+]

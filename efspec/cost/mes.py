@@ -1,0 +1,44 @@
+"""The Mobile Efficiency Score of EfficientFormer V2: size and speed in one figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One metric's part in a score: `(metric / unit) ** exponent`."""
+
+    unit: float
+    exponent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mes:
+    """A score: a base times the product of its metrics' terms.
+
+    The shipped constants are in `specs/mes.yaml`. The seed text prints the exponents with a
+    positive sign; a score that falls with size and latency needs negative ones.
+
+    References:
+        https://arxiv.org/abs/2212.08059, equation 7
+    """
+
+    score: float
+    terms: Mapping[str, Term]
+
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        """The score of a network.
+
+        Args:
+            metrics: Value of each metric by name, in the units of a score report.
+
+        Raises:
+            KeyError: When a metric is missing.
+        """
+        factors = (
+            (metrics[name] / term.unit) ** term.exponent for name, term in self.terms.items()
+        )
+        return self.score * math.prod(factors)
