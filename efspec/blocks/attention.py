@@ -59,7 +59,9 @@ class MapAttention(Block):
             kind = "Self-attention over a strided copy of a feature map, upsampled to its size"
         elif self.kv_stride > 1:
             kind = "Self-attention over a feature map, with keys and values of a strided copy"
-        extras = ["talking heads"] * self.talking_heads + ["a local path from values"] * self.local_v
+        extras = ["talking heads"] * self.talking_heads + [
+            "a local path from values"
+        ] * self.local_v
         return kind + (f".\n\nIt has {' and '.join(extras)}." if extras else ".")
 
     def forward(self, b: Builder, x: Value) -> Value:

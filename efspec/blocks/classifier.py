@@ -16,7 +16,7 @@ class ClassifierSpec(Part):
 
     classes: Classes = 1000
     """How many classes."""
-    norm: Annotated[Norm | Literal["auto"], Expected("auto, batch or layer")] = "auto"
+    norm: Annotated[Literal[Norm, "auto"], Expected("auto, batch or layer")] = "auto"
     """Norm before the pool; `auto` is layer norm after tokens and batch norm after maps."""
 
 

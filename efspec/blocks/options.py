@@ -30,7 +30,9 @@ class Expected:
 class Part(BaseModel):
     """Base of every part of a spec: no unknown fields, no guessing of types, no changes."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # The network's validator contains all others, so building one per part would be start-up
+    # time for nothing; so would reading docstrings, which only the JSON Schema shows.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 ItemT = TypeVar("ItemT")
@@ -56,18 +58,23 @@ PerRepeat = Annotated[
 Inherit = Annotated[Literal["inherit"], Tag("inherit")]
 
 Width = Annotated[
-    int, Field(ge=1, le=MAX_WIDTH), Expected(f"a number of channels, an integer from 1 to {MAX_WIDTH:,}")
+    int,
+    Field(ge=1, le=MAX_WIDTH),
+    Expected(f"a number of channels, an integer from 1 to {MAX_WIDTH:,}"),
 ]
-Repeat = Annotated[int, Field(ge=1, le=MAX_REPEAT), Expected(f"an integer from 1 to {MAX_REPEAT:,}")]
-Ratio = Annotated[float, Field(gt=0, le=MAX_RATIO, allow_inf_nan=False)]
-Ratios = Annotated[
-    PerRepeat[Ratio], Expected(f"a number above 0, up to {MAX_RATIO}, or a list with one per repeat")
+Repeat = Annotated[
+    int, Field(ge=1, le=MAX_REPEAT), Expected(f"an integer from 1 to {MAX_REPEAT:,}")
 ]
-AttentionRatio = Annotated[
+Ratio = Annotated[
     float,
     Field(gt=0, le=MAX_RATIO, allow_inf_nan=False),
     Expected(f"a number above 0, up to {MAX_RATIO}"),
 ]
+Ratios = Annotated[
+    PerRepeat[Ratio],
+    Expected(f"a number above 0, up to {MAX_RATIO}, or a list with one per repeat"),
+]
+AttentionRatio = Ratio
 Heads = Annotated[int, Field(ge=1, le=1024), Expected("an integer from 1 to 1,024")]
 KeyDim = Annotated[int, Field(ge=1, le=4096), Expected("an integer from 1 to 4,096")]
 Stride = Annotated[Literal[1, 2], Expected("1 or 2")]
@@ -77,17 +84,18 @@ Classes = Annotated[
 ]
 Act = Annotated[Activations, Expected("gelu, relu, relu6, silu or hardswish")]
 Gamma = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1000)]
-LayerScale = Annotated[Gamma | None, Expected("a number above 0, or null for none")]
-Rate = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+LayerScale = Annotated[Gamma | None, Expected("a number above 0, up to 1,000, or null for none")]
+Rate = Annotated[
+    float, Field(ge=0, lt=1, allow_inf_nan=False), Expected("a number from 0, below 1")
+]
 
 InheritedAct = Annotated[
-    Activations | Literal["inherit"],
-    Expected("gelu, relu, relu6, silu or hardswish"),
+    Literal[Activations, "inherit"], Expected("gelu, relu, relu6, silu or hardswish")
 ]
 InheritedLayerScale = Annotated[
     Annotated[Gamma, Tag("value")] | Annotated[None, Tag("null")] | Inherit,
     Discriminator(_inherit_or_value),
-    Expected("a number above 0, or null for none"),
+    Expected("a number above 0, up to 1,000, or null for none"),
 ]
 InheritedDropPath = Annotated[
     Annotated[PerRepeat[Rate], Tag("value")] | Inherit,
@@ -158,15 +166,14 @@ class ResidualSpec(BlockSpec):
         if isinstance(value, tuple) and repeat is not None and len(value) != repeat:
             raise PydanticCustomError(
                 "wrong-length",
-                "{count} values for {repeat} blocks",
+                "{found} for {blocks}",
                 {
-                    "count": len(value),
-                    "repeat": repeat,
-                    "expected": f"one number, or {repeat} numbers (repeat is {repeat})",
-                    "fix": (
-                        "add the missing values" if len(value) < repeat else "remove the surplus"
-                    )
-                    + (f", or set `repeat: {len(value)}`" if value else ""),
+                    "found": counted(len(value), "value"),
+                    "blocks": counted(repeat, "block"),
+                    "expected": f"one number, or {counted(repeat, 'number')} (repeat is {repeat})"
+                    if repeat > 1
+                    else "one number (repeat is 1)",
+                    "fix": _length_fix(len(value), repeat),
                 },
             )
         return value
@@ -201,6 +208,18 @@ class ResidualSpec(BlockSpec):
     def drop_rate(self, index: int, inherited: float) -> float:
         """See `BlockSpec.drop_rate`."""
         return inherited if self.drop_path == "inherit" else at(self.drop_path, index)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 block` or `2 blocks`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _length_fix(count: int, repeat: int) -> str:
+    missing = repeat - count
+    change = "add" if missing > 0 else "remove"
+    fix = f"{change} {counted(abs(missing), 'value')}"
+    return f"{fix}, or set `repeat: {count}`" if 1 <= count <= MAX_REPEAT else fix
 
 
 def at(value: float | Sequence[float], index: int) -> float:

@@ -122,7 +122,7 @@ class ClassWriter:
             name=self._names[key],
             summary=module.block.summary(),
             parameters=tuple(_parameter(module, name) for name in parameters),
-            annotations=annotations(module),
+            annotations=_annotations(module),
             init=tuple(init),
             forward=tuple(forward),
             returns="Tensor",
@@ -157,10 +157,12 @@ def kept_lines(body: Body) -> list[str]:
     return [f"        self.{name} = {source}" for name, source in body.kept.items()]
 
 
-def annotations(module: Module) -> tuple[str, ...]:
+def _annotations(module: Module) -> tuple[str, ...]:
     """Declarations that a type checker needs: buffers are tensors."""
     ops = (step.op for step in module.steps if isinstance(step, OpStep))
-    return ("attention_bias_idxs: Tensor",) if any(isinstance(o, AttentionBias) for o in ops) else ()
+    return (
+        ("attention_bias_idxs: Tensor",) if any(isinstance(o, AttentionBias) for o in ops) else ()
+    )
 
 
 def support_of(op: object) -> set[str]:
@@ -215,10 +217,11 @@ def forward_lines(body: Body) -> list[str]:
             if isinstance(step.op, AverageHeads):
                 both = ", ".join(source for source, _ in inputs)
                 lines += ["if self.training:", f"    return {both}"]
-        if len(step.outputs) > 1 or step.outputs[0].var or uses[step.outputs[0]] > 1:
-            if step.outputs != module.outputs:
-                assign(step.outputs, text[0])
-                continue
+        first = step.outputs[0]
+        kept = len(step.outputs) > 1 or first.var or uses[first] > 1
+        if kept and step.outputs != module.outputs:
+            assign(step.outputs, text[0])
+            continue
         (output,) = step.outputs
         texts[output] = text
         reads[output] = set().union(*(reads[v] for v in step.inputs))

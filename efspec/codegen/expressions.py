@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 from efspec.codegen.layout import Call, Source
@@ -42,6 +43,7 @@ SUM, PRODUCT, ATOM = 1, 2, 3
 Text = tuple[str, int]
 """Source of an expression, and its precedence."""
 
+
 class Scope(Protocol):
     """A class that is being written."""
 
@@ -70,7 +72,11 @@ def constructor(op: LayerOp, scope: Scope) -> Source:
     match op:
         case Conv2d():
             channels = (number(op.in_channels), number(op.out_channels), number(op.kernel_size))
-            options = {"stride": (op.stride, 1), "padding": (op.padding, 0), "groups": (op.groups, 1)}
+            options = {
+                "stride": (op.stride, 1),
+                "padding": (op.padding, 0),
+                "groups": (op.groups, 1),
+            }
             return _initialised(op, Call("nn.Conv2d", channels, _unlike_default(options, scope)))
         case Linear():
             features = (number(op.in_features), number(op.out_features))
@@ -156,7 +162,9 @@ def attention_bias(op: AttentionBias, scope: Scope) -> list[tuple[str, Source]]:
     height, width = scope.write(op.height), scope.write(op.width)
     strides = {"query_stride": (op.query_stride, 1), "key_stride": (op.key_stride, 1)}
     index = Call("relative_offsets", (height, width), _unlike_default(strides, scope))
-    buffer = Call("self.register_buffer", ('"attention_bias_idxs"', index), (("persistent", "False"),))
+    buffer = Call(
+        "self.register_buffer", ('"attention_bias_idxs"', index), (("persistent", "False"),)
+    )
     table = Call("torch.zeros", (scope.write(op.num_heads), scope.write(op.height * op.width)))
     return [("self.attention_biases = ", Call("nn.Parameter", (table,))), ("", buffer)]
 
@@ -172,7 +180,7 @@ def _initialised(op: Conv2d | Linear, call: Call) -> Source:
 
 
 def _unlike_default(
-    options: dict[str, tuple[int | tuple[int, int], int]], scope: Scope
+    options: Mapping[str, tuple[int | tuple[int, int], int]], scope: Scope
 ) -> tuple[tuple[str, Source], ...]:
     """Options that are not literally their default; one that is written as a name always shows."""
     return tuple(
@@ -188,4 +196,3 @@ def _method(x: list[Text], call: str) -> Text:
 
 def _at_least(precedence: int, source: Text) -> str:
     return f"({source[0]})" if source[1] < precedence else source[0]
-

@@ -57,7 +57,12 @@ def lay_out(source: Source, indent: int = 0, prefix: str = "", suffix: str = "")
         return [line]
     if isinstance(source, Starred):
         item = lay_out(source.item, indent + 1)
-        return [f"{margin}{prefix}*[", *item, f"{margin}{_INDENT}for {source.loop}", f"{margin}]{suffix}"]
+        return [
+            f"{margin}{prefix}*[",
+            *item,
+            f"{margin}{_INDENT}for {source.loop}",
+            f"{margin}]{suffix}",
+        ]
     head, tail = f"{margin}{prefix}{source.function}(", f"{margin}){suffix}"
     together = margin + _INDENT + ", ".join(_arguments(source))
     if len(together) <= LINE_LENGTH and not _spreads(source):

@@ -113,7 +113,9 @@ class NetworkWriter(ClassWriter):
         return replace(source, keywords=keywords), rate
 
     def _runs(self, items: list[tuple[Source, Source | None]]) -> Iterator[Source]:
-        for (block, has_rate), run in groupby(items, key=lambda item: (item[0], item[1] is not None)):
+        for (block, has_rate), run in groupby(
+            items, key=lambda item: (item[0], item[1] is not None)
+        ):
             rates = [str(rate) for _, rate in run]
             if not has_rate:
                 yield block if len(rates) == 1 else Starred(block, f"_ in range({len(rates)})")

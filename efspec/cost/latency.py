@@ -1,4 +1,7 @@
-"""Where latencies come from: a source takes a plan and says how long its parts take, and how it knows."""
+"""Where latencies come from.
+
+A source takes a plan and says how long its parts take, and how it knows.
+"""
 
 from __future__ import annotations
 

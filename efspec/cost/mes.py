@@ -41,4 +41,4 @@ class Mes:
         factors = (
             (metrics[name] / term.unit) ** term.exponent for name, term in self.terms.items()
         )
-        return self.score * math.prod(factors)
+        return float(self.score * math.prod(factors))

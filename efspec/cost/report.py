@@ -166,14 +166,10 @@ def _row(
     ms: float | None = None,
 ) -> Row:
     counts = count(ops)
-    return Row(
-        name, type_, input_, output, counts.params, counts.params_folded, counts.macs, ms
-    )
+    return Row(name, type_, input_, output, counts.params, counts.params_folded, counts.macs, ms)
 
 
-def _grouped(
-    ops: Iterable[PlacedOp], key: Callable[[PlacedOp], str]
-) -> dict[str, list[PlacedOp]]:
+def _grouped(ops: Iterable[PlacedOp], key: Callable[[PlacedOp], str]) -> dict[str, list[PlacedOp]]:
     groups: dict[str, list[PlacedOp]] = {}
     for placed in ops:
         groups.setdefault(key(placed), []).append(placed)

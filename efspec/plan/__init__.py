@@ -3,8 +3,9 @@
 from efspec.plan.block import Block, RateArg, SizeArg
 from efspec.plan.builder import BlockError, Builder, mistake, trace
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
+from efspec.plan.op import Shape, map_shape, token_shape
+from efspec.plan.ops import AnyOp
 from efspec.plan.parts import Part, parts
-from efspec.plan.ops import AnyOp, Shape, map_shape, token_shape
 from efspec.plan.size import Size, plain
 
 __all__ = [

@@ -7,7 +7,6 @@ are structural: they are decided when the class is written, and another value is
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_type_hints
 
 from efspec.plan.size import Rate, Size
@@ -69,9 +68,7 @@ class Block:
         """The structural fields, by name."""
         sizes = self.sizes()
         return tuple(
-            (f.name, getattr(self, f.name))
-            for f in dataclasses.fields(self)
-            if f.name not in sizes
+            (f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in sizes
         )
 
     def symbolic(self) -> Self:
@@ -83,10 +80,16 @@ class Block:
         return dataclasses.replace(self, **named)
 
 
-@cache
 def _arguments(block: type[Block]) -> tuple[str, ...]:
-    hints = get_type_hints(block, include_extras=True)
-    return tuple(f.name for f in dataclasses.fields(block) if _ARGUMENT in _metadata(hints[f.name]))
+    """Names of the fields that become constructor arguments, in order."""
+    if block not in _known_arguments:
+        hints = get_type_hints(block, include_extras=True)
+        names = (f.name for f in dataclasses.fields(block))
+        _known_arguments[block] = tuple(n for n in names if _ARGUMENT in _metadata(hints[n]))
+    return _known_arguments[block]
+
+
+_known_arguments: dict[type[Block], tuple[str, ...]] = {}
 
 
 def _metadata(hint: object) -> tuple[object, ...]:

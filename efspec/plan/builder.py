@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -11,9 +12,9 @@ from efspec.errors import Diagnostic
 from efspec.plan.block import Block
 from efspec.plan.module import CallStep, Module, OpStep, Purpose, Step, Value
 from efspec.plan.ops import AnyOp, FunctionOp, LayerOp, Op, Shape, Split, ToMap, ToTokens
-from efspec.plan.size import Rate, Size, expression, plain, substitute
+from efspec.plan.size import Expr, Rate, Size, expression, plain, substitute
 
-StaticT = TypeVar("StaticT", int, bool, str, tuple[int, int])
+StaticT = TypeVar("StaticT", bound=Hashable)
 
 
 class BlockError(Exception):
@@ -147,11 +148,11 @@ def trace(block: Block, shape: Shape) -> Module:
     """
     # Sizes of equal value and different expression are equal as keys: only plain ones may be.
     sizes = {name: _plain_number(value) for name, value in block.sizes().items()}
-    return _trace(type(block), dataclasses.replace(block, **sizes), shape.plain())
+    return _trace(dataclasses.replace(block, **sizes), shape.plain())
 
 
 @lru_cache(maxsize=16384)
-def _trace(_type: type[Block], block: Block, shape: Shape) -> Module:
+def _trace(block: Block, shape: Shape) -> Module:
     arguments = block.sizes()
     written = shape
     if not block.inline:
@@ -197,13 +198,13 @@ def _shape_arguments(shape: Shape) -> dict[str, int]:
     return {"dim": shape.channels, "height": shape.space[0], "width": shape.space[1]}
 
 
-def _substitute(shape: Shape, terms: dict[str, int | float | str | object]) -> Shape:
+def _substitute(shape: Shape, terms: Mapping[str, Expr]) -> Shape:
     """A callee's shape in its caller's terms."""
 
     def rewrite(size: int) -> int:
         if not isinstance(size, Size):
             return size
-        return Size(plain(size), substitute(size.expr, terms))  # type: ignore[arg-type]
+        return Size(plain(size), substitute(size.expr, terms))
 
     space = None if shape.space is None else (rewrite(shape.space[0]), rewrite(shape.space[1]))
     return Shape(tuple(map(rewrite, shape.sizes)), space)

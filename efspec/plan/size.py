@@ -47,6 +47,7 @@ class Size(int):
     expr: Expr
 
     def __new__(cls, value: int, expr: Expr | None = None) -> Size:
+        """A size of a value, written as an expression; as a literal by default."""
         self = super().__new__(cls, value)
         self.expr = plain(value) if expr is None else expr
         return self
@@ -82,20 +83,18 @@ class Size(int):
 def _refuse(method: str) -> Callable[..., Any]:
     def refused(self: Size, *_: object) -> Any:
         raise TypeError(
-            f"{method} would lose the expression of {self!r}: use +, -, * or //, or decide on "
+            f"`{method}` would lose the expression of {self!r}: use +, -, * or //, or decide on "
             "plain(size) and record the decision with Builder.static"
         )
 
     return refused
 
 
-for _method in (
-    "__truediv__ __rtruediv__ __mod__ __rmod__ __divmod__ __rdivmod__ __pow__ __rpow__ __neg__ "
-    "__pos__ __abs__ __invert__ __lshift__ __rlshift__ __rshift__ __rrshift__ __and__ __rand__ "
-    "__or__ __ror__ __xor__ __rxor__ __int__ __float__ __round__ __trunc__ __floor__ __ceil__ "
-    "__bool__ __lt__ __le__ __gt__ __ge__"
-).split():
-    setattr(Size, _method, _refuse(_method))
+_BINARY = ("truediv", "mod", "divmod", "pow", "lshift", "rshift", "and", "or", "xor")
+_UNARY = ("neg", "pos", "abs", "invert", "int", "float", "round", "trunc", "floor", "ceil", "bool")
+_ORDER = ("lt", "le", "gt", "ge")
+for _name in (*_BINARY, *(f"r{name}" for name in _BINARY), *_UNARY, *_ORDER):
+    setattr(Size, f"__{_name}__", _refuse(_name))
 
 
 class Rate(float):
@@ -104,6 +103,7 @@ class Rate(float):
     expr: Expr
 
     def __new__(cls, value: float, expr: Expr | None = None) -> Rate:
+        """A rate of a value, written as an expression; as a literal by default."""
         self = super().__new__(cls, value)
         self.expr = float(value) if expr is None else expr
         return self

@@ -70,9 +70,7 @@ def interpret(plan: Plan, state: Mapping[str, Tensor], x: Tensor) -> tuple[Tenso
         }
         result = run(placed.op, tensors, [values[number] for number in placed.inputs])
         results = result if isinstance(result, tuple) else (result,)
-        for number, shape, value in zip(
-            placed.outputs, placed.output_shapes, results, strict=True
-        ):
+        for number, shape, value in zip(placed.outputs, placed.output_shapes, results, strict=True):
             if tuple(value.shape[1:]) != shape.sizes:
                 raise ValueError(f"{placed.id}: {tuple(value.shape[1:])}, planned {shape.sizes}")
             values[number] = value
@@ -87,9 +85,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
     """The result of one op on its inputs (B, ...), with its own tensors in `p`."""
     match op:
         case Conv2d():
-            return F.conv2d(
-                x[0], p["weight"], p["bias"], op.stride, op.padding, groups=op.groups
-            )
+            return F.conv2d(x[0], p["weight"], p["bias"], op.stride, op.padding, groups=op.groups)
         case Linear():
             return F.linear(x[0], p["weight"], p["bias"])
         case BatchNorm2d():
@@ -116,7 +112,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Subtract():
             return x[0] - x[1]
         case Scale():
-            return x[0] * op.base**op.exponent
+            return x[0] * float(op.base) ** op.exponent
         case MatMul():
             return x[0] @ x[1]
         case Softmax():
@@ -126,9 +122,9 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Flatten():
             return x[0].flatten(2)
         case Unflatten():
-            return x[0].unflatten(2, (op.height, op.width))
+            return torch.unflatten(x[0], 2, (op.height, op.width))
         case SplitHeads():
-            return x[0].unflatten(1, (op.num_heads, -1))
+            return torch.unflatten(x[0], 1, (op.num_heads, -1))
         case MergeHeads():
             return x[0].flatten(1, 2)
         case Split():
@@ -136,7 +132,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case ToTokens():
             return x[0].flatten(2).transpose(1, 2)
         case ToMap():
-            return x[0].transpose(1, 2).unflatten(2, (op.height, op.width))
+            return torch.unflatten(x[0].transpose(1, 2), 2, (op.height, op.width))
         case GlobalPool():
             return x[0].mean(dim=(2, 3) if op.spatial else 1)
         case AverageHeads():

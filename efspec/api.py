@@ -1,0 +1,158 @@
+"""The Python interface; what each function needs is imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from efspec.cost import LatencySource, Mes, Score
+    from efspec.plan import Plan
+    from efspec.pytorch.layouts import Layout
+    from efspec.spec.schema import NetworkSpec
+
+    Network = NetworkSpec | Plan
+
+
+def load(source: str | Path | Mapping[str, Any], *, set: Iterable[str] = ()) -> NetworkSpec:
+    """The spec in a file, of a shipped name, or in a mapping.
+
+    Args:
+        source: A path to YAML or JSON, a name such as `v2_s1`, or the fields themselves.
+        set: Changes such as `stages.2.width=128`, made after `extends` and `set` of the file.
+
+    Raises:
+        EfspecError: With every mistake of the spec.
+    """
+    from efspec.spec.loader import load as load_spec
+
+    return load_spec(source, set=tuple(set))
+
+
+def dump(spec: NetworkSpec, *, format: Literal["yaml", "json"] = "yaml") -> str:
+    """Text that loads to an equal spec: what differs from the defaults, in canonical form."""
+    from efspec.spec.dump import dump as dump_spec
+
+    return dump_spec(spec, format=format)
+
+
+def resolve(spec: Network) -> Plan:
+    """The plan of a spec; a plan is its own.
+
+    Raises:
+        EfspecError: With every mistake that shows only once shapes are known.
+    """
+    from efspec.plan import Plan
+
+    if isinstance(spec, Plan):
+        return spec
+    from efspec.spec.resolve import resolve as resolve_spec
+
+    return resolve_spec(spec)
+
+
+def score(
+    spec: Network, *, latency: LatencySource | float | None = None, mes: Mes | None = None
+) -> Score:
+    """What a network costs: parameters, MACs, memory and, with a latency, MES.
+
+    Args:
+        spec: The network.
+        latency: Milliseconds of the whole network, or a source that knows them.
+        mes: Constants of the Mobile Efficiency Score; those of the paper by default.
+
+    Raises:
+        EfspecError: When the spec cannot be resolved.
+    """
+    from efspec.cost import given
+    from efspec.cost import score as score_plan
+    from efspec.spec.mes import load_mes
+
+    source = given(latency) if isinstance(latency, int | float) else latency
+    return score_plan(resolve(spec), source, mes or (load_mes() if source else None))
+
+
+def generate(spec: Network, *, templates: str | Path | None = None) -> str:
+    """Source of a standalone file that defines the network and imports only torch.
+
+    Args:
+        spec: The network.
+        templates: A folder whose templates replace the shipped ones of their name.
+
+    Raises:
+        EfspecError: When the spec cannot be resolved, or a template cannot be rendered.
+    """
+    from efspec.codegen import generate as generate_source
+
+    return generate_source(resolve(spec), Path(templates) if templates else None)
+
+
+def build(spec: Network, *, weights: str | Path | None = None, seed: int = 0) -> nn.Module:
+    """The network as a torch module, in training mode.
+
+    Args:
+        spec: The network.
+        weights: A checkpoint in any known layout; without one, the weights are initial ones.
+        seed: Seed of the initial weights.
+
+    Raises:
+        EfspecError: When the spec cannot be resolved, or the checkpoint is of another network.
+    """
+    from efspec.pytorch.build import build_module
+
+    plan = resolve(spec)
+    module = build_module(plan, seed)
+    if weights is not None:
+        load_weights(module, plan, weights)
+    return module
+
+
+def load_weights(
+    module: nn.Module, spec: Network, path: str | Path, *, layout: Layout | None = None
+) -> Layout:
+    """Fill a module with a checkpoint, all of it or nothing; gives the layout it was in.
+
+    Args:
+        module: What `build` gave for the spec.
+        spec: The network.
+        path: A `.pth`, `.pt` or `.safetensors` file.
+        layout: How its tensors are named; None to find out.
+
+    Raises:
+        EfspecError: With every missing, extra or misshapen key.
+    """
+    from efspec.pytorch.checkpoints import load_weights as load_checkpoint
+
+    return load_checkpoint(module, resolve(spec), Path(path), layout)
+
+
+def export(
+    spec: Network,
+    folder: str | Path,
+    *,
+    targets: Iterable[str] = ("code", "weights"),
+    weights: str | Path | None = None,
+    seed: int = 0,
+) -> dict[str, Path]:
+    """Write what a user takes away into a folder, as `efspec build` does.
+
+    Args:
+        spec: The network.
+        folder: Where to; it is made if need be.
+        targets: What to write.
+        weights: A checkpoint in any known layout; without one, the weights are initial ones.
+        seed: Seed of the initial weights.
+
+    Returns:
+        The path of each artefact, by target.
+
+    Raises:
+        EfspecError: As `build`, and when the folder cannot be written.
+    """
+    from efspec.cli.artefacts import write_artefacts
+
+    checkpoint = Path(weights) if weights is not None else None
+    return write_artefacts(resolve(spec), Path(folder), tuple(targets), checkpoint, seed)

@@ -1,0 +1,68 @@
+"""`efspec build`: everything that a user takes away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efspec.cli.console import Cell, print_table, progress
+from efspec.cli.options import (
+    InputFormatOption,
+    JsonOption,
+    SetOption,
+    SizeOption,
+    SpecArgument,
+    read_plan,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("build")(build)
+
+
+def build(
+    spec: SpecArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Where to; build/NAME by default."),
+    ] = None,
+    targets: Annotated[
+        str, typer.Option("-t", "--targets", metavar="TARGETS", help="What to write.")
+    ] = "code,weights",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CKPT",
+            help="A checkpoint, .pth, .pt or .safetensors, of efspec, timm or the authors.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the initial weights.")] = 0,
+    json_: JsonOption = False,
+    set_: SetOption = None,
+    size: SizeOption = None,
+    input_format: InputFormatOption = None,
+) -> None:
+    """Build a spec: a standalone PyTorch file and its weights.
+
+    Targets: code (NAME.py, which imports only torch) and weights (NAME.safetensors, from a
+    checkpoint or freshly drawn). build.json lists them with their hashes and is written last, so
+    that a folder with one is whole; building again repairs what an interruption left.
+    """
+    from efspec.cli.artefacts import MANIFEST, check_targets, write_artefacts
+
+    wanted = tuple(target.strip() for target in targets.split(",") if target.strip())
+    check_targets(wanted)
+    plan = read_plan(spec, set_, size, input_format)
+    folder = output or Path("build") / plan.name
+    with progress(3) as step:
+        paths = write_artefacts(plan, folder, wanted, weights, seed, step)
+    if json_:
+        typer.echo((folder / MANIFEST).read_text(encoding="utf-8").rstrip("\n"))
+        return
+    rows: list[list[Cell]] = [
+        [target, str(path), path.stat().st_size] for target, path in paths.items()
+    ]
+    print_table(["target", "file", "bytes"], rows, f"built {plan.name}")

@@ -1,0 +1,77 @@
+"""`efspec generate`: the source of a network."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efspec.cli.options import (
+    InputFormatOption,
+    OutputOption,
+    SetOption,
+    SizeOption,
+    SpecArgument,
+    read_plan,
+)
+from efspec.errors import fail
+
+DIFFERENCE = 3
+"""Exit code of a check that found a difference."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("generate")(generate)
+
+
+def generate(
+    spec: SpecArgument,
+    output: OutputOption = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 3 if the file is not what it would be."),
+    ] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Templates that replace the shipped ones of their name."),
+    ] = None,
+    set_: SetOption = None,
+    size: SizeOption = None,
+    input_format: InputFormatOption = None,
+) -> None:
+    """Write a standalone PyTorch file that imports only torch.
+
+    The same spec gives the same bytes. Put `efspec generate SPEC -o FILE --check` into CI to keep
+    a file and its spec together.
+    """
+    from efspec.cli.files import write_lines
+    from efspec.codegen import generate as generate_source
+
+    if templates is not None and not templates.is_dir():
+        raise fail("no-such-folder", "there is no such folder", file=str(templates))
+    source = generate_source(read_plan(spec, set_, size, input_format), templates)
+    if not check:
+        write_lines(output, source.splitlines())
+        return
+    if output is None:
+        raise typer.BadParameter("--check compares with a file: name it with -o")
+    check_text(output, source)
+
+
+def check_text(file: Path, expected: str) -> None:
+    """Compare a file with what it should hold; on a difference show it and exit with 3."""
+    if not file.is_file():
+        typer.echo(f"{file} does not exist", err=True)
+        raise typer.Exit(DIFFERENCE)
+    found = file.read_bytes()
+    if found == expected.encode():
+        return
+    lines = found.decode(errors="replace").splitlines(keepends=True)
+    wanted = expected.splitlines(keepends=True)
+    for line in list(difflib.unified_diff(lines, wanted, str(file), "generated"))[:60]:
+        typer.echo(line.rstrip("\r\n"), err=True)
+    typer.echo(f"{file} differs from what its source says", err=True)
+    raise typer.Exit(DIFFERENCE)

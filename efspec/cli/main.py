@@ -1,0 +1,71 @@
+"""The `efspec` command."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Annotated
+
+import typer
+
+from efspec.cli import build, generate, schema, score, show, validate
+from efspec.cli.console import print_error
+from efspec.errors import EfspecError, fail
+
+app = typer.Typer(
+    name="efspec",
+    help="Compile specs of EfficientFormer-style vision networks.",
+    no_args_is_help=True,
+    # Help on a terminal is worth the time that drawing it takes; what is piped is plain.
+    rich_markup_mode="markdown" if sys.stdout.isatty() else None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (build, score, validate, show, generate, schema):
+    command.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"efspec {version('efspec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Compile specs of EfficientFormer-style vision networks.
+
+    A spec is a path, the name of a shipped spec such as `v2_s1`, or `-` for standard input.
+    Results go to standard output, diagnostics and progress to standard error.
+    Exit codes: 0 fine, 1 the input is wrong, 2 wrong usage, 3 a check found a difference.
+    """
+
+
+def main() -> None:
+    """Run the command line; mistakes of the user become diagnostics and exit code 1."""
+    # What is imported lives as long as the process: looking for garbage in it costs time and
+    # finds none.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        app()
+    except EfspecError as error:
+        print_error(error)
+        sys.exit(1)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            sys.stderr.close()
+            sys.exit(0)
+        file = str(error.filename or "")
+        print_error(fail("cannot-access", error.strerror or str(error), file=file))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from efspec.plan import Plan
+    from efspec.spec.schema import NetworkSpec
+
+
+class InputFormat(StrEnum):
+    """How a spec is written."""
+
+    yaml = "yaml"
+    json = "json"
+    jsonl = "jsonl"
+
+
+def _shipped(incomplete: str) -> list[str]:
+    from efspec.resources import shipped_specs
+
+    return [name for name in shipped_specs() if name.startswith(incomplete)]
+
+
+SpecArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="A spec: a path, the name of a shipped spec such as v2_s1, or - for standard input.",
+        autocompletion=_shipped,
+    ),
+]
+SpecArguments = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SPEC...",
+        help="Specs: paths, names of shipped specs such as v2_s1, or - for standard input.",
+        autocompletion=_shipped,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Change a field, as in --set stages.2.width=128."
+    ),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Input size: 256, or 384x512 for height by width."),
+]
+InputFormatOption = Annotated[
+    InputFormat | None,
+    typer.Option(help="How the input is written; by default its name tells, and - is YAML."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there; - is stdout.")
+]
+
+
+def changes(sets: list[str] | None, size: str | None) -> tuple[str, ...]:
+    """The changes that `--set` and `--size` ask for."""
+    wanted = list(sets or ())
+    if size is not None:
+        height, _, width = size.partition("x")
+        wanted.append(f"input.size=[{height}, {width}]" if width else f"input.size={height}")
+    return tuple(wanted)
+
+
+def read_spec(
+    source: str,
+    sets: list[str] | None = None,
+    size: str | None = None,
+    input_format: InputFormat | None = None,
+) -> NetworkSpec:
+    """The one spec that a command was given.
+
+    Raises:
+        EfspecError: With every mistake of it.
+    """
+    from efspec.spec.loader import load
+
+    return load(source, set=changes(sets, size), input_format=input_format)
+
+
+def read_plan(
+    source: str,
+    sets: list[str] | None = None,
+    size: str | None = None,
+    input_format: InputFormat | None = None,
+) -> Plan:
+    """The plan of the one spec that a command was given.
+
+    Raises:
+        EfspecError: With every mistake of it.
+    """
+    from efspec.spec.resolve import resolve
+
+    return resolve(read_spec(source, sets, size, input_format))

@@ -1,0 +1,79 @@
+"""`efspec schema`: JSON Schemas of what efspec reads and prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efspec.cli.generate import DIFFERENCE, check_text
+from efspec.errors import fail, suggestion
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("schema")(schema)
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print this one, such as network.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write all into a folder.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 3 if a file in -o is out of date.")
+    ] = False,
+) -> None:
+    """Print or write the JSON Schemas; without arguments, list them.
+
+    Editors complete and check a spec whose first line is
+    `# yaml-language-server: $schema=PATH/network.schema.json`.
+    """
+    from efspec.cli.files import write_lines
+
+    texts = all_schemas()
+    if name is not None:
+        file = f"{name.removesuffix('.schema.json')}.schema.json"
+        if file not in texts:
+            raise fail(
+                "no-such-schema",
+                f"there is no schema `{name}`",
+                expected=", ".join(text.removesuffix(".schema.json") for text in texts),
+                fix=suggestion(name, [text.removesuffix(".schema.json") for text in texts]),
+            )
+        texts = {file: texts[file]}
+    if check and output is None:
+        raise typer.BadParameter("--check compares with a folder: name it with -o")
+    if output is None:
+        for file, text in texts.items():
+            typer.echo(text.rstrip("\n") if name else file.removesuffix(".schema.json"))
+        return
+    if check:
+        different = False
+        for file, text in texts.items():
+            try:
+                check_text(output / file, text)
+            except typer.Exit:
+                different = True
+        if different:
+            raise typer.Exit(DIFFERENCE)
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        write_lines(output / file, text.splitlines())
+
+
+def all_schemas() -> dict[str, str]:
+    """Text of each published schema by its file name."""
+    from pydantic import TypeAdapter
+
+    from efspec.cost import Score
+    from efspec.spec.json_schema import schemas
+
+    score = TypeAdapter(Score).json_schema(mode="serialization")
+    score = {"$schema": "https://json-schema.org/draft/2020-12/schema", **score}
+    return {**schemas(), "score.schema.json": json.dumps(score, indent=2) + "\n"}

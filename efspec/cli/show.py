@@ -1,0 +1,145 @@
+"""`efspec show`: what a spec resolves to."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from efspec.cli.console import Cell, print_table
+from efspec.cli.options import InputFormatOption, SetOption, SizeOption, SpecArgument, read_plan
+
+if TYPE_CHECKING:
+    from efspec.plan import Part, Plan, Shape
+
+
+class Format(StrEnum):
+    """How to show a network."""
+
+    tree = "tree"
+    table = "table"
+    json = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("show")(show)
+
+
+def show(
+    spec: SpecArgument,
+    format_: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.tree,
+    set_: SetOption = None,
+    size: SizeOption = None,
+    input_format: InputFormatOption = None,
+) -> None:
+    """Show the network that a spec resolves to: its parts, shapes and changes of representation.
+
+    The tree joins equal blocks; the table has a line for each part; json has every op with its
+    id, shapes and tensors.
+    """
+    from efspec.plan import parts
+
+    plan = read_plan(spec, set_, size, input_format)
+    match format_:
+        case Format.tree:
+            _print_tree(plan, parts(plan))
+        case Format.table:
+            rows: list[list[Cell]] = [
+                [part.path, part.type, _sizes(part.input), _sizes(part.output), _options(part)]
+                for part in parts(plan)
+            ]
+            print_table(["part", "type", "input", "output", "options"], rows, _title(plan))
+        case Format.json:
+            typer.echo(json.dumps(as_dict(plan), indent=2))
+
+
+def as_dict(plan: Plan) -> dict[str, object]:
+    """A plan for programs: parts in order, and in each its ops."""
+    from efspec.plan import parts
+
+    return {
+        "name": plan.name,
+        "description": plan.description,
+        "hash": plan.hash,
+        "input": plan.input,
+        "parts": [
+            {
+                "path": part.path,
+                "type": part.type,
+                "stage": part.stage,
+                "input": part.input.sizes,
+                "output": part.output.sizes,
+                "arguments": dict(part.module.arguments) if part.module else {},
+                "ops": [
+                    {
+                        "id": placed.id,
+                        "op": type(placed.op).__name__,
+                        "inputs": [shape.sizes for shape in placed.input_shapes],
+                        "outputs": [shape.sizes for shape in placed.output_shapes],
+                        "parameters": {
+                            placed.prefix + name: shape
+                            for name, shape in placed.op.parameters().items()
+                        },
+                    }
+                    for placed in part.ops
+                ],
+            }
+            for part in parts(plan)
+        ],
+    }
+
+
+def _print_tree(plan: Plan, parts: list[Part]) -> None:
+    typer.echo(_title(plan))
+    for stage, members in groupby(parts, key=lambda part: part.stage):
+        group = list(members)
+        if stage is None:
+            for part in group:
+                typer.echo(f"  {part.path:<10} {_line(part, 1)}")
+            continue
+        typer.echo(f"  stage {stage}    {_sizes(group[-1].output)}")
+        runs = [list(run) for _, run in groupby(group, key=_alike)]
+        for i, run in enumerate(runs):
+            branch = "`--" if i == len(runs) - 1 else "|--"
+            first, last = (part.path.split(".", 2)[2] for part in (run[0], run[-1]))
+            name = first if len(run) == 1 else f"{first}-{last.rpartition('.')[2]}"
+            typer.echo(f"    {branch} {name:<12} {_line(run[0], len(run))}")
+
+
+def _alike(part: Part) -> tuple[str, str, Shape]:
+    return part.type, _options(part), part.input
+
+
+def _line(part: Part, count: int) -> str:
+    times = f"{count} x " if count > 1 else ""
+    options = _options(part)
+    return f"{times}{part.type}  {_sizes(part.input)} -> {_sizes(part.output)}" + (
+        f"  {options}" if options else ""
+    )
+
+
+def _options(part: Part) -> str:
+    """What the part was made with, less its input's shape, defaults and drop-path rates."""
+    if part.module is None:
+        return ""
+    given = {**dict(part.module.variant), **part.module.arguments}
+    hidden = {"dim", "height", "width", "input", "out_dim", "drop_path"}
+    defaults = part.module.block.defaults()
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in given.items()
+        if name not in hidden and defaults.get(name, object()) != value
+    )
+
+
+def _title(plan: Plan) -> str:
+    size = "x".join(map(str, plan.input))
+    return f"{plan.name}, input {size}" + (f": {plan.description}" if plan.description else "")
+
+
+def _sizes(shape: Shape) -> str:
+    return "x".join(map(str, shape.sizes))

@@ -1,0 +1,54 @@
+"""`efspec validate`: every mistake of specs, at once."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from efspec.cli.console import print_error
+from efspec.cli.options import InputFormatOption, JsonOption, SetOption, SpecArguments, changes
+from efspec.errors import Diagnostic, EfspecError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("validate")(validate)
+
+
+def validate(
+    specs: SpecArguments,
+    json_: JsonOption = False,
+    set_: SetOption = None,
+    input_format: InputFormatOption = None,
+) -> None:
+    """Check specs, and report every mistake with its place and a likely fix.
+
+    With --json: a list of objects with name, message, field, expected, fix, file, line, column
+    and source, empty when all is well. Exit code 1 when there is a mistake.
+    """
+    from efspec.spec.loader import load_all
+    from efspec.spec.resolve import resolve
+
+    wrong: list[Diagnostic] = []
+    good = 0
+    for source in specs:
+        try:
+            for loaded in load_all(source, set=changes(set_, None), input_format=input_format):
+                try:
+                    if isinstance(loaded, EfspecError):
+                        raise loaded
+                    resolve(loaded)
+                    good += 1
+                except EfspecError as error:
+                    wrong += error.diagnostics
+        except EfspecError as error:
+            wrong += error.diagnostics
+    if json_:
+        typer.echo(json.dumps([diagnostic.as_dict() for diagnostic in wrong], indent=2))
+    elif wrong:
+        print_error(EfspecError(wrong))
+    else:
+        typer.echo(f"{good} {'spec is' if good == 1 else 'specs are'} valid")
+    if wrong:
+        raise typer.Exit(1)
