@@ -77,7 +77,7 @@ Ratios = Annotated[
 AttentionRatio = Ratio
 Heads = Annotated[int, Field(ge=1, le=1024), Expected("an integer from 1 to 1,024")]
 KeyDim = Annotated[int, Field(ge=1, le=4096), Expected("an integer from 1 to 4,096")]
-Stride = Annotated[Literal[1, 2], Expected("1 or 2")]
+Stride = Annotated[int, Field(ge=1, le=2), Expected("1 or 2")]
 Flag = Annotated[bool, Expected("true or false")]
 Classes = Annotated[
     int, Field(ge=1, le=MAX_CLASSES), Expected(f"an integer from 1 to {MAX_CLASSES:,}")

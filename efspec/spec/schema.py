@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
-from pydantic import Strict as StrictMode
+from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
+from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import (
     Act,
     BlockSpec,
@@ -19,21 +18,24 @@ from efspec.blocks.options import (
     Part,
     Rate,
     Width,
+    counted,
 )
-from efspec.spec.source_map import SourceMap
+from efspec.spec.source_map import Loc, SourceMap
 
 FORMAT = 1
-MAX_SIZE = 8192
 MIN_SIZE = 32
+MAX_SIZE = 8192
+MAX_CHANNELS = 64
 MAX_STAGES = 64
 MAX_ENTRIES = 1024
+MAX_BLOCKS = 4096
+MAX_DESCRIPTION = 500
 
 if TYPE_CHECKING:  # the registries are the definition; a type checker needs a name for them
     from efspec.blocks.attention_downsample import AttentionDownsampleSpec
     from efspec.blocks.conv_downsample import ConvDownsampleSpec
     from efspec.blocks.conv_stem import ConvStemSpec
     from efspec.blocks.distilled_head import DistilledHeadSpec
-    from efspec.blocks.features_head import FeaturesHeadSpec
     from efspec.blocks.linear_head import LinearHeadSpec
     from efspec.blocks.patch_stem import PatchStemSpec
 
@@ -46,3 +48,220 @@ else:
     AnyStem = Annotated[Union[STEMS], Field(discriminator="type")]  # noqa: UP007
     AnyDownsample = Annotated[Union[DOWNSAMPLES], Field(discriminator="type")]  # noqa: UP007
     AnyHead = Annotated[Union[HEADS], Field(discriminator="type")]  # noqa: UP007
+
+
+def _one_or_pair(value: object) -> str:
+    return "pair" if isinstance(value, list | tuple) else "one"
+
+
+def _rate_or_schedule(value: object) -> str:
+    return "schedule" if isinstance(value, dict | LinearSchedule) else "rate"
+
+
+Side = Annotated[
+    int, Field(ge=MIN_SIZE, le=MAX_SIZE), Expected(f"an integer from {MIN_SIZE} to {MAX_SIZE:,}")
+]
+Sides = Annotated[Items[Side], Field(min_length=2, max_length=2)]
+
+
+class InputSpec(Part):
+    """The image that the network takes."""
+
+    size: Annotated[
+        Annotated[Side, Tag("one")] | Annotated[Sides, Tag("pair")],
+        Discriminator(_one_or_pair),
+        Expected(f"one integer from {MIN_SIZE} to {MAX_SIZE:,}, or [height, width]"),
+    ]
+    """Height and width in pixels: one number for both, or [height, width]."""
+    channels: Annotated[
+        int, Field(ge=1, le=MAX_CHANNELS), Expected(f"an integer from 1 to {MAX_CHANNELS}")
+    ] = 3
+    """Channels of the image."""
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        if isinstance(self.size, int):
+            return self.size, self.size
+        height, width = self.size
+        return height, width
+
+
+class LinearSchedule(Part):
+    """Drop-path rates that rise linearly from 0 at the first block of the network."""
+
+    linear: Rate
+    """Rate of the last block."""
+
+
+class Defaults(Part):
+    """What blocks, stems and downsamples use unless they say otherwise."""
+
+    act: Act = "gelu"
+    """Activation."""
+    layer_scale: LayerScale = 1e-5
+    """Initial value of the layer scale, or null for none."""
+    drop_path: Annotated[
+        Annotated[Rate, Tag("rate")] | Annotated[LinearSchedule, Tag("schedule")],
+        Discriminator(_rate_or_schedule),
+        Expected("a number from 0, below 1, or {linear: rate of the last block}"),
+    ] = 0.0
+    """Probability of dropping a residual branch in training, or a linear schedule of it."""
+
+
+class StageSpec(Part):
+    """Blocks of one width and resolution."""
+
+    width: Width
+    """Channels of every block of the stage."""
+    downsample: Annotated[
+        AnyDownsample | None, Expected("a mapping with `type`, or null for none")
+    ] = None
+    """What leads from the previous stage to this one; a stage without one keeps its width."""
+    blocks: Annotated[
+        Items[AnyBlock],
+        Field(min_length=1, max_length=MAX_ENTRIES),
+        Expected(f"a list of 1 to {MAX_ENTRIES:,} blocks"),
+    ]
+    """The blocks, in order."""
+
+
+class NetworkSpec(Part):
+    """A network, as its spec file says it."""
+
+    efspec: Annotated[
+        int,
+        Field(json_schema_extra={"const": FORMAT}),
+        Expected(f"{FORMAT}, the format that this release reads"),
+    ]
+    """Version of the format of this file."""
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}\z"),
+        Expected("a letter, then letters, digits, `_`, `.` or `-`; at most 64 in all"),
+    ]
+    """Name of the network; its class and its files are called after it."""
+    description: Annotated[
+        str,
+        Field(max_length=MAX_DESCRIPTION),
+        Expected(f"one line of at most {MAX_DESCRIPTION} characters"),
+    ] = ""
+    """One line about the network."""
+    input: Annotated[InputSpec, Expected("a mapping such as {size: 224}")]
+    """The image that the network takes."""
+    defaults: Defaults = Defaults.model_construct()
+    """What blocks, stems and downsamples use unless they say otherwise."""
+    stem: AnyStem
+    """Image to the first map."""
+    stages: Annotated[
+        Items[StageSpec],
+        Field(min_length=1, max_length=MAX_STAGES),
+        Expected(f"a list of 1 to {MAX_STAGES} stages"),
+    ]
+    """The stages, in order."""
+    head: AnyHead
+    """Last stage's result to logits, or chosen stages' results to maps."""
+
+    _source_map: SourceMap | None = PrivateAttr(None)
+
+    @property
+    def source_map(self) -> SourceMap | None:
+        """Where the fields were written; None for a spec that was made in Python."""
+        return self._source_map
+
+    def __eq__(self, other: object) -> bool:
+        # Pydantic would compare where the two were read from, too.
+        return isinstance(other, NetworkSpec) and self.__dict__ == other.__dict__
+
+    @field_validator("efspec")
+    @classmethod
+    def _known_format(cls, value: int) -> int:
+        if value != FORMAT:  # a literal type would take `true` and 1.0, too
+            raise PydanticCustomError(
+                "unsupported-format",
+                "this release does not know format {value}",
+                {"value": value, "fix": f"set `efspec: {FORMAT}`, or use a release that knows it"},
+            )
+        return value
+
+    @field_validator("description")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise PydanticCustomError(
+                "bad-text", "it holds a line break or a character that cannot be printed"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> NetworkSpec:
+        mistakes = [*_width_mistakes(self), *_count_mistakes(self), *_head_mistakes(self)]
+        if mistakes:
+            raise PydanticCustomError("parts", "the parts do not fit", {"mistakes": mistakes})
+        return self
+
+
+Mistake = tuple[Loc, PydanticCustomError]
+"""What is wrong between the parts of a spec, and the field to change."""
+
+
+def _width_mistakes(spec: NetworkSpec) -> list[Mistake]:
+    """Stages without a downsample cannot change the width."""
+    mistakes: list[Mistake] = []
+    width, giver = spec.stem.width, "the stem"
+    for i, stage in enumerate(spec.stages):
+        if stage.downsample is None and stage.width != width:
+            error = PydanticCustomError(
+                "width-mismatch",
+                "{width} channels, but {giver} gives {given} and there is no downsample between",
+                {
+                    "width": stage.width,
+                    "given": width,
+                    "giver": giver,
+                    "expected": f"{width}, or a downsample",
+                    "fix": f"set `width: {width}`, or add `downsample: {{type: conv}}`",
+                },
+            )
+            mistakes.append((("stages", i, "width"), error))
+        width, giver = stage.width, f"stage {i}"
+    return mistakes
+
+
+def _count_mistakes(spec: NetworkSpec) -> list[Mistake]:
+    """Repeats multiply: the number of blocks in all has a limit of its own."""
+    count = sum(block.repeat for stage in spec.stages for block in stage.blocks)
+    if count <= MAX_BLOCKS:
+        return []
+    error = PydanticCustomError(
+        "too-many-blocks",
+        "{blocks} in all",
+        {
+            "blocks": counted(count, "block"),
+            "expected": f"at most {MAX_BLOCKS:,}, repeats counted",
+            "fix": "lower `repeat`",
+        },
+    )
+    return [(("stages",), error)]
+
+
+def _head_mistakes(spec: NetworkSpec) -> list[Mistake]:
+    """A pyramid can only hold maps of stages that are there."""
+    if not isinstance(spec.head, FeaturesHeadSpec):
+        return []
+    count = len(spec.stages)
+    return [
+        (
+            ("head", "stages", i),
+            PydanticCustomError(
+                "no-such-stage",
+                "there is no stage {stage}: the network has {stages}, counted from 0",
+                {
+                    "stage": stage,
+                    "stages": counted(count, "stage"),
+                    "expected": f"a number from 0 to {count - 1}" if count > 1 else "0",
+                },
+            ),
+        )
+        for i, stage in enumerate(spec.head.stages)
+        if stage >= count
+    ]

@@ -1,0 +1,183 @@
+"""Writing specs: YAML in the style of the shipped ones, and JSON; and the hash of a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Literal
+
+from pydantic import BaseModel
+
+from efspec.blocks.options import BlockSpec
+from efspec.spec.schema import LinearSchedule, NetworkSpec
+
+LINE_LENGTH = 100
+
+_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _.,/+()-]*[A-Za-z0-9_./+)-])?")
+_READ_AS_OTHERS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+"""Words that YAML 1.1 or 1.2 does not read as strings; in lower case."""
+
+Data = dict[str, object]
+
+
+def dump(
+    spec: NetworkSpec,
+    *,
+    format: Literal["yaml", "json"] = "yaml",
+    resolved: bool = False,
+    schema: str = "",
+) -> str:
+    """The text of a spec, which loads to an equal one.
+
+    Args:
+        spec: The spec.
+        format: YAML, or JSON on one line.
+        resolved: Whether to write every field, with what it inherits, instead of only what
+            differs from the defaults.
+        schema: Address of the JSON Schema that editors are to use, written as a YAML comment.
+    """
+    data = _resolved(spec) if resolved else _compact(spec)
+    if format == "json":
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n"
+    lines = [f"# yaml-language-server: $schema={schema}"] * bool(schema)
+    for key, value in data.items():
+        if key == "stages":
+            lines.append("stages:")
+            for stage in spec.stages if not resolved else value:  # type: ignore[attr-defined]
+                lines += _stage_lines(stage if resolved else _compact(stage))
+        else:
+            lines += _field_lines(f"{key}: ", value)
+    return "\n".join(lines) + "\n"
+
+
+def spec_hash(spec: NetworkSpec) -> str:
+    """The sha256 of a spec's resolved dump in JSON, in hexadecimal.
+
+    Specs that mean the same and are written differently, in defaults that are or are not
+    spelled out, have the same hash; a number for all repeats and a list of it have not.
+    """
+    text = dump(spec, format="json", resolved=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _compact(part: BaseModel) -> Data:
+    """A part's fields that are not what they are by default, and what must be there."""
+    data: Data = {}
+    for name, info in type(part).model_fields.items():
+        value = getattr(part, name)
+        if name == "type" or info.is_required() or value != info.default:
+            data[name] = _compact_value(value)
+    return data
+
+
+def _compact_value(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return _compact(value)
+    return [_compact_value(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _resolved(spec: NetworkSpec) -> Data:
+    """Every field of a spec, with what it inherits in its place."""
+    data = spec.model_dump()
+    defaults = data["defaults"]
+    inherited = {"act": defaults["act"], "layer_scale": defaults["layer_scale"]}
+    rates = iter(drop_rates(spec))
+    _inherit(data["stem"], inherited)
+    for stage, written in zip(spec.stages, data["stages"], strict=True):
+        _inherit(written["downsample"] or {}, inherited)
+        for block, entry in zip(stage.blocks, written["blocks"], strict=True):
+            own = [next(rates) for _ in range(block.repeat)]
+            same = not isinstance(spec.defaults.drop_path, LinearSchedule) or len(own) == 1
+            _inherit(entry, {**inherited, "drop_path": own[0] if same else own})
+    return data
+
+
+def _inherit(data: Data, inherited: Data) -> None:
+    for key, value in inherited.items():
+        if data.get(key) == "inherit":
+            data[key] = value
+
+
+def drop_rates(spec: NetworkSpec) -> list[float]:
+    """The drop-path probability of every block of the network, in order."""
+    blocks = [(block, i) for stage in spec.stages for block in stage.blocks for i in _each(block)]
+    schedule = spec.defaults.drop_path
+    if not isinstance(schedule, LinearSchedule):
+        return [block.drop_rate(i, schedule) for block, i in blocks]
+    last = max(len(blocks) - 1, 1)
+    return [
+        block.drop_rate(i, schedule.linear * depth / last)
+        for depth, (block, i) in enumerate(blocks)
+    ]
+
+
+def _each(block: BlockSpec) -> range:
+    return range(block.repeat)
+
+
+def _stage_lines(stage: Data) -> list[str]:
+    lines: list[str] = []
+    for key, value in stage.items():
+        margin = "    " if lines else "  - "
+        if key == "blocks":
+            lines.append(f"{margin}blocks:")
+            for block in value:  # type: ignore[attr-defined]  # a list
+                lines += _field_lines("      - ", block)
+        else:
+            lines += _field_lines(f"{margin}{key}: ", value)
+    return lines
+
+
+def _field_lines(start: str, value: object) -> list[str]:
+    """A value behind the start of its line, wrapped where its words allow."""
+    words = _words(value)
+    indent = " " * (len(start) - len(start.lstrip(" -")) + 2)
+    lines = [start + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) > LINE_LENGTH:
+            lines.append(indent + word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def _words(value: object) -> list[str]:
+    """A value in flow style, in pieces between which a line may break."""
+    if isinstance(value, dict):
+        value = {key: value[key] for key in sorted(value, key=lambda key: key != "type")}
+        items = [
+            [f"{key}: {words[0]}", *words[1:]] for key, v in value.items() for words in [_words(v)]
+        ]
+        return _enclosed("{", items, "}")
+    if isinstance(value, list | tuple):
+        return _enclosed("[", [_words(v) for v in value], "]")
+    return [_scalar(value)]
+
+
+def _enclosed(start: str, items: list[list[str]], end: str) -> list[str]:
+    words = [word for item in items for word in (*item[:-1], f"{item[-1]},")]
+    if not words:
+        return [start + end]
+    words[-1] = words[-1].removesuffix(",") + end
+    words[0] = start + words[0]
+    return words
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        safe = _PLAIN.fullmatch(value) and value.lower() not in _READ_AS_OTHERS
+        return value if safe else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return _number(value)
+    return json.dumps(value)
+
+
+def _number(value: float) -> str:
+    """A float so that YAML 1.1 and 1.2 read it as the same number."""
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    mantissa, e, exponent = repr(value).partition("e")
+    if not e:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"

@@ -1,0 +1,74 @@
+"""`extends` and `set`: a complete spec from one that says only how it differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.spec.files import decode, find, format_of, read_bytes
+from efspec.spec.json_reader import parse_json, read_json
+from efspec.spec.merge import apply_changes, merge
+from efspec.spec.source_map import Node
+from efspec.spec.yaml_reader import read_yaml
+
+MAX_CHAIN = 16
+
+
+def complete(
+    root: Node, folder: Path, mistakes: list[Diagnostic], chain: tuple[Path, ...] = ()
+) -> Node:
+    """A spec's tree over the one that it extends, with its `set` applied.
+
+    Args:
+        root: The tree as written.
+        folder: What paths in it are relative to.
+        mistakes: Takes the mistakes behind which one can go on.
+        chain: The files that led here, in order.
+
+    Raises:
+        EfspecError: When what it extends cannot be read.
+    """
+    if not isinstance(root.value, dict):
+        return root
+    fields = dict(root.value)
+    base, changes = fields.pop("extends", None), fields.pop("set", None)
+    root = Node(fields, root.source, root.at, root.key_at)
+    if base is not None:
+        root = merge(_base(base, folder, mistakes, chain), root)
+    return root if changes is None else apply_changes(root, changes, mistakes)
+
+
+def _base(node: Node, folder: Path, mistakes: list[Diagnostic], chain: tuple[Path, ...]) -> Node:
+    name = node.value
+    if not isinstance(name, str):
+        raise fail(
+            "wrong-type",
+            "it is no name and no path",
+            field="extends",
+            expected="a shipped name such as v2_s1, or a path relative to this file",
+            **node.place(),
+        )
+    try:
+        path = find(name, folder)
+        _check_chain(path, chain)
+        data, form = read_bytes(path), format_of(path)
+    except EfspecError as error:
+        raise EfspecError(
+            dataclasses.replace(d, field="extends", **node.place()) for d in error.diagnostics
+        ) from None
+    source = decode(data, str(path))
+    if form == "yaml":
+        root = read_yaml(source, mistakes)
+    else:
+        parse_json(source)  # for its mistakes
+        root = read_json(source, mistakes)
+    return complete(root, path.parent, mistakes, (*chain, path.resolve()))
+
+
+def _check_chain(path: Path, chain: tuple[Path, ...]) -> None:
+    if path.resolve() in chain:
+        names = [file.name for file in (*chain[chain.index(path.resolve()) :], path)]
+        raise fail("extends-cycle", " extends ".join(names), fix="extend another spec")
+    if len(chain) > MAX_CHAIN:
+        raise fail("extends-too-long", f"more than {MAX_CHAIN} specs that extend each other")

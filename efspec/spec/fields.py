@@ -1,0 +1,134 @@
+"""The fields of the spec language: what stands at a location, and what is accepted there."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, Tag
+from pydantic.fields import FieldInfo
+
+from efspec.blocks.options import Expected
+from efspec.spec.schema import NetworkSpec
+from efspec.spec.source_map import Loc
+
+
+class Field(NamedTuple):
+    """A place in the spec language.
+
+    Attributes:
+        loc: Keys and indices as the user wrote them.
+        expected: What is accepted, in words.
+        siblings: The fields of the mapping that it stands in.
+        types: Values of `type`, where a mapping with one is accepted.
+        words: The accepted strings, where some are.
+    """
+
+    loc: Loc
+    expected: str
+    siblings: tuple[str, ...]
+    types: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def follow(loc: Loc) -> Field:
+    """The place that a location of pydantic's leads to.
+
+    Those hold a tag for every choice that was made between types, which nobody wrote.
+    """
+    hint: Any = NetworkSpec
+    written: list[str | int] = []
+    siblings: tuple[str, ...] = ()
+    expected = ""
+    for part in loc:
+        model = _model(hint)
+        if model:
+            info = model.model_fields.get(str(part))
+            hint, siblings = _hint(info), tuple(model.model_fields)
+        elif isinstance(part, int):
+            hint = _item(hint)
+        else:
+            hint = _choice(hint, part)
+            continue
+        written.append(part)
+        expected = _expected(hint)
+    leaves = list(_leaves(hint))
+    known = tuple(str(_type(leaf)) for leaf in leaves if _model(leaf) and _type(leaf))
+    words = tuple(
+        word
+        for leaf in leaves
+        if get_origin(leaf) is Literal
+        for word in get_args(leaf)
+        if word != "inherit"  # what it is when nothing is written
+    )
+    return Field(tuple(written), expected, siblings, known, words)
+
+
+def _hint(info: FieldInfo | None) -> Any:
+    """A field's type with its metadata, which pydantic keeps apart."""
+    if info is None:
+        return Any
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type, and what it is annotated with."""
+    if get_origin(hint) is Annotated:
+        return hint.__origin__, hint.__metadata__
+    return hint, ()
+
+
+def _leaves(hint: Any) -> Iterator[Any]:
+    """The types that a union allows."""
+    bare, _ = _parts(hint)
+    if get_origin(bare) in (Union, types.UnionType):
+        for member in get_args(bare):
+            yield from _leaves(member)
+    else:
+        yield bare
+
+
+def _model(hint: Any) -> type[BaseModel] | None:
+    bare, _ = _parts(hint)
+    return bare if isinstance(bare, type) and issubclass(bare, BaseModel) else None
+
+
+def _type(model: type[BaseModel]) -> str | None:
+    info = model.model_fields.get("type")
+    return info.default if info else None
+
+
+def _item(hint: Any) -> Any:
+    """Type of a list's elements."""
+    for leaf in _leaves(hint):
+        if get_origin(leaf) is tuple:
+            return get_args(leaf)[0]
+    return Any
+
+
+def _choice(hint: Any, tag: str) -> Any:
+    """The member of a union that a tag stands for."""
+    bare, metadata = _parts(hint)
+    if any(isinstance(m, Tag) and m.tag == tag for m in metadata):
+        return bare
+    model = _model(bare)
+    if model and _type(model) == tag:
+        return model
+    if get_origin(bare) in (Union, types.UnionType):
+        for member in get_args(bare):
+            found = _choice(member, tag)
+            if found is not Any:
+                return found
+    return Any
+
+
+def _expected(hint: Any) -> str:
+    bare, metadata = _parts(hint)
+    words = [m.words for m in metadata if isinstance(m, Expected)]
+    if words:
+        return words[-1]
+    leaves = list(_leaves(bare))
+    if any(_model(leaf) for leaf in leaves):
+        return "a mapping with `type`" if _type(_model(leaves[0]) or BaseModel) else "a mapping"
+    return "a list" if get_origin(bare) is tuple else ""

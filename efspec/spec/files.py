@@ -1,0 +1,147 @@
+"""Finding spec files by path or shipped name, and reading them within limits."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from efspec import resources
+from efspec.errors import EfspecError, fail, suggestion
+from efspec.spec.source_map import Source
+
+MAX_BYTES = 1 << 20
+"""Largest spec; of JSON Lines, the longest line."""
+
+Format = Literal["yaml", "json", "jsonl"]
+
+_FORMATS: dict[str, Format] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+
+shipped_specs = cache(resources.shipped_specs)  # a search program loads by name a million times
+
+
+def find(source: str | Path, folder: Path) -> Path:
+    """The file of a shipped name or of a path.
+
+    Args:
+        source: What the user wrote; a string that is a shipped name means the shipped spec.
+        folder: What relative paths are relative to.
+
+    Raises:
+        EfspecError: When there is none.
+    """
+    if isinstance(source, str) and source in shipped_specs():
+        return shipped_specs()[source]
+    try:
+        path = folder / source
+        if source and (path.exists() or path.is_symlink()):
+            return path
+    except (OSError, ValueError):  # too long for a file system, or with a null byte
+        pass
+    shown = ascii(str(source))
+    shown = shown if len(shown) < 100 else f"{shown[:96]}...'"
+    is_path = isinstance(source, Path) or "/" in source or Path(source).suffix in _FORMATS
+    stem = str(source).removesuffix(Path(source).suffix) if is_path else str(source)
+    raise fail(
+        "no-such-spec",
+        f"there is no file {shown}" if is_path else f"{shown} is no shipped spec and no file",
+        expected="a path, or one of " + ", ".join(n for n in shipped_specs() if "/" not in n),
+        fix=suggestion(stem, shipped_specs()) if len(stem) < 100 else "",
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """The contents of a file.
+
+    Raises:
+        EfspecError: When it cannot be read, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise fail("unreadable-file", "it is a folder", file=str(path)) from None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise fail("unreadable-file", f"it cannot be read: {reason}", file=str(path)) from None
+    return data
+
+
+def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
+    """A text from what was read.
+
+    Args:
+        data: UTF-8, with or without a byte-order mark, or text.
+        name: What diagnostics call it.
+        first_line: Number of its first line.
+
+    Raises:
+        EfspecError: When it is too large, is not UTF-8, or holds control characters.
+    """
+    if len(data) > MAX_BYTES:
+        what = "it" if first_line == 1 else f"line {first_line}"
+        message = f"{what} is larger than {MAX_BYTES // 1024:,} KiB"
+        raise fail("file-too-large", message, file=name)
+    if isinstance(data, bytes):
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _encoding_error(data, error, name, first_line) from None
+    else:
+        text = data
+    source = Source(name, text.removeprefix("\ufeff"), first_line)
+    if not source.text.isprintable():
+        _check_characters(source)
+    return source
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's name says.
+
+    Raises:
+        EfspecError: When it says none.
+    """
+    if path.suffix.lower() in _FORMATS:
+        return _FORMATS[path.suffix.lower()]
+    raise fail(
+        "unknown-format",
+        f"`{path.suffix}` is no ending of a spec" if path.suffix else "its name has no ending",
+        expected=", ".join(_FORMATS),
+        fix="rename it, or say `--input-format yaml`",
+        file=str(path),
+    )
+
+
+def _encoding_error(
+    data: bytes, error: UnicodeDecodeError, name: str, first_line: int
+) -> EfspecError:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return fail("bad-encoding", "it is UTF-16", fix="save it as UTF-8", file=name)
+    readable = Source(name, data.decode("utf-8", "replace"), first_line)
+    place = readable.place_at(len(data[: error.start].decode("utf-8")))
+    message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+    return fail("bad-encoding", message, fix="save it as UTF-8", **place)
+
+
+def _check_characters(source: Source) -> None:
+    """Refuse characters that YAML and JSON have no place for."""
+    for offset, character in enumerate(source.text):
+        code = ord(character)
+        if (
+            (code < 0x20 and character not in "\t\n\r")
+            or (0x7F <= code < 0xA0 and code != 0x85)
+            or 0xD800 <= code < 0xE000
+            or code in (0xFFFE, 0xFFFF)
+        ):  # fmt: skip
+            raise fail(
+                "bad-character",
+                f"the control character U+{code:04X}",
+                fix="remove it",
+                **source.place_at(offset),
+            )

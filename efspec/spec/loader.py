@@ -1,0 +1,209 @@
+"""Reading specs: from files, shipped names, text and dictionaries; one, or a stream of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.spec.explain import explain
+from efspec.spec.extend import complete
+from efspec.spec.files import MAX_BYTES, Format, decode, find, format_of, read_bytes
+from efspec.spec.json_reader import parse_json, read_json
+from efspec.spec.merge import apply_options
+from efspec.spec.schema import NetworkSpec
+from efspec.spec.source_map import Node, Source, SourceMap, plain, tree
+from efspec.spec.yaml_reader import read_yaml
+
+MAX_SHOWN = 100
+"""How many mistakes of one spec are told."""
+
+
+def load(
+    source: str | Path | Mapping[str, object],
+    *,
+    set: Sequence[str] = (),
+    input_format: Format | None = None,
+) -> NetworkSpec:
+    """The spec of a file, of a shipped name such as `v2_s1`, or of a dictionary.
+
+    Args:
+        source: Path, shipped name, or a spec as plain values.
+        set: Changes such as `stages.2.width=128`, applied last, in order.
+        input_format: Format of the file; by default what its name says.
+
+    Raises:
+        EfspecError: When there is no such spec, or it is wrong; holds all mistakes found.
+    """
+    if isinstance(source, Mapping):
+        return _from_dict(source, set)
+    path = find(source, Path())
+    form = input_format or format_of(path)
+    return loads(read_bytes(path), name=str(path), set=set, input_format=form, folder=path.parent)
+
+
+def loads(
+    text: str | bytes,
+    *,
+    name: str = "<text>",
+    set: Sequence[str] = (),
+    input_format: Format = "yaml",
+    folder: Path | None = None,
+) -> NetworkSpec:
+    """The spec of a text.
+
+    Args:
+        text: The text, or its bytes in UTF-8.
+        name: What diagnostics call it.
+        set: Changes such as `stages.2.width=128`, applied last, in order.
+        input_format: Format of the text.
+        folder: What paths in it are relative to; by default the working directory.
+
+    Raises:
+        EfspecError: When it is wrong; holds all mistakes found.
+    """
+    folder = folder or Path()
+    if input_format == "jsonl":
+        return _only(text, name, set, folder)
+    return _from_source(decode(text, name), input_format, set, folder)
+
+
+def load_all(
+    source: str | Path | BinaryIO,
+    *,
+    name: str = "<stdin>",
+    set: Sequence[str] = (),
+    input_format: Format | None = None,
+) -> Iterator[NetworkSpec | EfspecError]:
+    """Every spec of a file or stream, in order; in the place of a wrong one, what is wrong.
+
+    JSON Lines hold one spec per line, other formats hold one in all. Lines are read as they are
+    asked for, so there may be any number of them. A wrong line does not end the run: its error
+    is yielded, not raised.
+
+    Args:
+        source: Path, shipped name, or a binary stream.
+        name: What diagnostics call a stream.
+        set: Changes for every spec, as for `load`.
+        input_format: The format; by default what the file's name says, and YAML for a stream.
+
+    Raises:
+        EfspecError: When there is no such file, or it cannot be read.
+    """
+    if not isinstance(source, str | Path):
+        if input_format == "jsonl":
+            yield from _lines(source, name, set, Path())
+        else:
+            text = source.read(MAX_BYTES + 1)
+            yield _result(
+                partial(loads, text, name=name, set=set, input_format=input_format or "yaml")
+            )
+        return
+    path = find(source, Path())
+    form = input_format or format_of(path)
+    if form != "jsonl":
+        yield _result(partial(load, source, set=set, input_format=form))
+        return
+    read_bytes(path)  # says why, if it cannot be read
+    with path.open("rb") as stream:
+        yield from _lines(stream, str(path), set, path.parent)
+
+
+def _result(read: Callable[[], NetworkSpec]) -> NetworkSpec | EfspecError:
+    try:
+        return read()
+    except EfspecError as error:
+        return error
+
+
+def _lines(
+    stream: BinaryIO, name: str, options: Sequence[str], folder: Path
+) -> Iterator[NetworkSpec | EfspecError]:
+    number = 0
+    while line := stream.readline(MAX_BYTES + 1):
+        number += 1
+        rest = line
+        while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):  # skip what is too long
+            rest = stream.readline(MAX_BYTES + 1)
+        if line.strip():
+            yield _result(partial(_from_line, line.rstrip(b"\r\n"), name, number, options, folder))
+
+
+def _from_line(
+    line: bytes, name: str, number: int, options: Sequence[str], folder: Path
+) -> NetworkSpec:
+    return _from_source(decode(line, name, number), "json", options, folder)
+
+
+def _only(text: str | bytes, name: str, options: Sequence[str], folder: Path) -> NetworkSpec:
+    """The spec of JSON Lines that are to hold one."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    results = list(_lines(io.BytesIO(data), name, options, folder))
+    if len(results) != 1:
+        raise fail(
+            "several-specs" if results else "empty-file",
+            f"{len(results)} specs, where one is wanted" if results else "there is no spec in it",
+            file=name,
+        )
+    if isinstance(results[0], EfspecError):
+        raise results[0]
+    return results[0]
+
+
+def _from_dict(data: Mapping[str, object], options: Sequence[str]) -> NetworkSpec:
+    root = partial(tree, data, Source("", first_line=0))
+    if not options and "extends" not in data and "set" not in data:
+        return _checked(dict(data), SourceMap(root), [])
+    return _from_tree(root(), [], options, Path())
+
+
+def _from_source(source: Source, form: Format, options: Sequence[str], folder: Path) -> NetworkSpec:
+    mistakes: list[Diagnostic] = []
+    if form == "yaml":
+        return _from_tree(read_yaml(source, mistakes), mistakes, options, folder)
+    data = parse_json(source)
+    if not options and isinstance(data, dict) and "extends" not in data and "set" not in data:
+        return _checked(data, SourceMap(partial(read_json, source, [])), [])
+    return _from_tree(read_json(source, mistakes), mistakes, options, folder)
+
+
+def _from_tree(
+    root: Node, mistakes: list[Diagnostic], options: Sequence[str], folder: Path
+) -> NetworkSpec:
+    if not isinstance(root.value, dict):
+        raise fail(
+            "no-fields",
+            "a spec is a mapping, and this is none",
+            expected="fields such as `efspec: 1`",
+            **root.place(),
+        )
+    try:
+        root = apply_options(complete(root, folder, mistakes), options, mistakes)
+    except EfspecError as error:
+        raise EfspecError(_shown([*mistakes, *error.diagnostics])) from None
+    return _checked(plain(root), SourceMap(lambda: root), mistakes)
+
+
+def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) -> NetworkSpec:
+    try:
+        spec = NetworkSpec.model_validate(data)
+    except ValidationError as error:
+        raise EfspecError(_shown([*mistakes, *explain(error, source_map)])) from None
+    if mistakes:
+        raise EfspecError(_shown(mistakes))
+    spec._source_map = source_map
+    return spec
+
+
+def _shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:
+    """The first mistakes, and how many more there are."""
+    if len(mistakes) <= MAX_SHOWN:
+        return mistakes
+    first = list(EfspecError(mistakes).diagnostics[:MAX_SHOWN])
+    more = f"{len(mistakes) - MAX_SHOWN:,} more mistakes are not shown"
+    return [*first, Diagnostic(name="too-many-mistakes", message=more, file=first[-1].file)]
