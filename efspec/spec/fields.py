@@ -65,6 +65,24 @@ def follow(loc: Loc) -> Field:
     return Field(tuple(written), expected, siblings, known, words)
 
 
+def parts_of_the_language() -> list[type[BaseModel]]:
+    """Every mapping that a spec may hold, the spec itself first."""
+    found: list[type[BaseModel]] = [NetworkSpec]
+    for model in found:  # grows meanwhile
+        hints = [info.annotation for info in model.model_fields.values()]
+        found += [part for hint in hints for part in _models(hint) if part not in found]
+    return found
+
+
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    for leaf in _leaves(hint):
+        model = _model(leaf)
+        if model:
+            yield model
+        elif get_origin(leaf) is tuple:
+            yield from _models(get_args(leaf)[0])
+
+
 def _hint(info: FieldInfo | None) -> Any:
     """A field's type with its metadata, which pydantic keeps apart."""
     if info is None:
@@ -128,7 +146,8 @@ def _expected(hint: Any) -> str:
     words = [m.words for m in metadata if isinstance(m, Expected)]
     if words:
         return words[-1]
-    leaves = list(_leaves(bare))
-    if any(_model(leaf) for leaf in leaves):
-        return "a mapping with `type`" if _type(_model(leaves[0]) or BaseModel) else "a mapping"
+    models = [model for leaf in _leaves(bare) if (model := _model(leaf))]
+    if models:
+        tags = [tag for model in models if (tag := _type(model))]
+        return f"a mapping with `type`: {', '.join(tags)}" if tags else "a mapping"
     return "a list" if get_origin(bare) is tuple else ""

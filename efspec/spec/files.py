@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO
 
 from efspec import resources
 from efspec.errors import EfspecError, fail, suggestion
@@ -13,9 +13,9 @@ from efspec.spec.source_map import Source
 MAX_BYTES = 1 << 20
 """Largest spec; of JSON Lines, the longest line."""
 
-Format = Literal["yaml", "json", "jsonl"]
+FORMATS = ("yaml", "json", "jsonl")
 
-_FORMATS: dict[str, Format] = {
+_ENDINGS = {
     ".yaml": "yaml",
     ".yml": "yaml",
     ".json": "json",
@@ -46,7 +46,7 @@ def find(source: str | Path, folder: Path) -> Path:
         pass
     shown = ascii(str(source))
     shown = shown if len(shown) < 100 else f"{shown[:96]}...'"
-    is_path = isinstance(source, Path) or "/" in source or Path(source).suffix in _FORMATS
+    is_path = isinstance(source, Path) or "/" in source or Path(source).suffix in _ENDINGS
     stem = str(source).removesuffix(Path(source).suffix) if is_path else str(source)
     raise fail(
         "no-such-spec",
@@ -56,21 +56,31 @@ def find(source: str | Path, folder: Path) -> Path:
     )
 
 
-def read_bytes(path: Path) -> bytes:
-    """The contents of a file.
+def opened(path: Path) -> BinaryIO:
+    """A file, open for reading.
 
     Raises:
-        EfspecError: When it cannot be read, or is too large.
+        EfspecError: When it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        return path.open("rb")
     except IsADirectoryError:
         raise fail("unreadable-file", "it is a folder", file=str(path)) from None
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise fail("unreadable-file", f"it cannot be read: {reason}", file=str(path)) from None
-    return data
+        raise _unreadable(path, error) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The contents of a file, or more than a spec may have.
+
+    Raises:
+        EfspecError: When it cannot be read.
+    """
+    try:
+        with opened(path) as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:  # what opens need not be readable
+        raise _unreadable(path, error) from None
 
 
 def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
@@ -101,21 +111,26 @@ def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
     return source
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path) -> str:
     """The format that a file's name says.
 
     Raises:
         EfspecError: When it says none.
     """
-    if path.suffix.lower() in _FORMATS:
-        return _FORMATS[path.suffix.lower()]
+    if path.suffix.lower() in _ENDINGS:
+        return _ENDINGS[path.suffix.lower()]
     raise fail(
         "unknown-format",
         f"`{path.suffix}` is no ending of a spec" if path.suffix else "its name has no ending",
-        expected=", ".join(_FORMATS),
+        expected=", ".join(_ENDINGS),
         fix="rename it, or say `--input-format yaml`",
         file=str(path),
     )
+
+
+def _unreadable(path: Path, error: OSError) -> EfspecError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return fail("unreadable-file", f"it cannot be read: {reason}", file=str(path))
 
 
 def _encoding_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.spec.explain import explain
 from efspec.spec.extend import complete
-from efspec.spec.files import MAX_BYTES, Format, decode, find, format_of, read_bytes
+from efspec.spec.files import FORMATS, MAX_BYTES, decode, find, format_of, opened, read_bytes
 from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import apply_options
 from efspec.spec.schema import NetworkSpec
@@ -28,20 +29,24 @@ def load(
     source: str | Path | Mapping[str, object],
     *,
     set: Sequence[str] = (),
-    input_format: Format | None = None,
+    input_format: str | None = None,
 ) -> NetworkSpec:
     """The spec of a file, of a shipped name such as `v2_s1`, or of a dictionary.
 
     Args:
-        source: Path, shipped name, or a spec as plain values.
+        source: Path, shipped name, `-` for standard input, or a spec as plain values.
         set: Changes such as `stages.2.width=128`, applied last, in order.
-        input_format: Format of the file; by default what its name says.
+        input_format: `yaml`, `json` or `jsonl`; by default what the file's name says, and YAML
+            for standard input.
 
     Raises:
         EfspecError: When there is no such spec, or it is wrong; holds all mistakes found.
     """
     if isinstance(source, Mapping):
         return _from_dict(source, set)
+    if source == "-":
+        text = sys.stdin.buffer.read(MAX_BYTES + 1)
+        return loads(text, name="<stdin>", set=set, input_format=input_format or "yaml")
     path = find(source, Path())
     form = input_format or format_of(path)
     return loads(read_bytes(path), name=str(path), set=set, input_format=form, folder=path.parent)
@@ -52,7 +57,7 @@ def loads(
     *,
     name: str = "<text>",
     set: Sequence[str] = (),
-    input_format: Format = "yaml",
+    input_format: str = "yaml",
     folder: Path | None = None,
 ) -> NetworkSpec:
     """The spec of a text.
@@ -61,7 +66,7 @@ def loads(
         text: The text, or its bytes in UTF-8.
         name: What diagnostics call it.
         set: Changes such as `stages.2.width=128`, applied last, in order.
-        input_format: Format of the text.
+        input_format: `yaml`, `json` or `jsonl`.
         folder: What paths in it are relative to; by default the working directory.
 
     Raises:
@@ -76,42 +81,39 @@ def loads(
 def load_all(
     source: str | Path | BinaryIO,
     *,
-    name: str = "<stdin>",
     set: Sequence[str] = (),
-    input_format: Format | None = None,
+    input_format: str | None = None,
 ) -> Iterator[NetworkSpec | EfspecError]:
     """Every spec of a file or stream, in order; in the place of a wrong one, what is wrong.
 
     JSON Lines hold one spec per line, other formats hold one in all. Lines are read as they are
-    asked for, so there may be any number of them. A wrong line does not end the run: its error
+    asked for, so there may be any number of them. A wrong spec does not end the run: its error
     is yielded, not raised.
 
     Args:
-        source: Path, shipped name, or a binary stream.
-        name: What diagnostics call a stream.
+        source: Path, shipped name, `-` for standard input, or a binary stream.
         set: Changes for every spec, as for `load`.
-        input_format: The format; by default what the file's name says, and YAML for a stream.
+        input_format: As for `load`.
 
     Raises:
         EfspecError: When there is no such file, or it cannot be read.
     """
-    if not isinstance(source, str | Path):
-        if input_format == "jsonl":
-            yield from _lines(source, name, set, Path())
-        else:
-            text = source.read(MAX_BYTES + 1)
-            yield _result(
-                partial(loads, text, name=name, set=set, input_format=input_format or "yaml")
-            )
+    if isinstance(source, str | Path) and source != "-":
+        path = find(source, Path())
+        form = input_format or format_of(path)
+        if form != "jsonl":
+            yield _result(partial(load, source, set=set, input_format=form))
+            return
+        with opened(path) as stream:
+            yield from _lines(stream, str(path), set, path.parent)
         return
-    path = find(source, Path())
-    form = input_format or format_of(path)
-    if form != "jsonl":
-        yield _result(partial(load, source, set=set, input_format=form))
-        return
-    read_bytes(path)  # says why, if it cannot be read
-    with path.open("rb") as stream:
-        yield from _lines(stream, str(path), set, path.parent)
+    stream = sys.stdin.buffer if isinstance(source, str | Path) else source
+    name = "<stdin>" if source == "-" else str(getattr(stream, "name", "<stream>"))
+    if input_format == "jsonl":
+        yield from _lines(stream, name, set, Path())
+    else:
+        text, form = stream.read(MAX_BYTES + 1), input_format or "yaml"
+        yield _result(partial(loads, text, name=name, set=set, input_format=form))
 
 
 def _result(read: Callable[[], NetworkSpec]) -> NetworkSpec | EfspecError:
@@ -162,8 +164,10 @@ def _from_dict(data: Mapping[str, object], options: Sequence[str]) -> NetworkSpe
     return _from_tree(root(), [], options, Path())
 
 
-def _from_source(source: Source, form: Format, options: Sequence[str], folder: Path) -> NetworkSpec:
+def _from_source(source: Source, form: str, options: Sequence[str], folder: Path) -> NetworkSpec:
     mistakes: list[Diagnostic] = []
+    if form not in FORMATS:
+        raise fail("unknown-format", f"there is no format {form!a}", expected=", ".join(FORMATS))
     if form == "yaml":
         return _from_tree(read_yaml(source, mistakes), mistakes, options, folder)
     data = parse_json(source)

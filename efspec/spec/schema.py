@@ -115,7 +115,8 @@ class StageSpec(Part):
     width: Width
     """Channels of every block of the stage."""
     downsample: Annotated[
-        AnyDownsample | None, Expected("a mapping with `type`, or null for none")
+        AnyDownsample | None,
+        Expected("a mapping with `type`: conv, attention; or null for none"),
     ] = None
     """What leads from the previous stage to this one; a stage without one keeps its width."""
     blocks: Annotated[
@@ -137,7 +138,7 @@ class NetworkSpec(Part):
     """Version of the format of this file."""
     name: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}\z"),
+        Field(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$"),
         Expected("a letter, then letters, digits, `_`, `.` or `-`; at most 64 in all"),
     ]
     """Name of the network; its class and its files are called after it."""
