@@ -20,7 +20,7 @@ class FeaturesHeadSpec(Part):
 
     type: Literal["features"] = "features"
     stages: Annotated[
-        Items[Annotated[int, Field(ge=0, lt=MAX_STAGES)]],
+        Items[Annotated[int, Field(ge=0, lt=MAX_STAGES), Expected("a stage number, from 0")]],
         Field(min_length=1, max_length=MAX_STAGES),
         Expected("a list of stage numbers, counted from 0, in order"),
     ]

@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
 from efspec.blocks.options import Part, counted
 from efspec.errors import Diagnostic, suggestion
-from efspec.spec.fields import Field, follow
-from efspec.spec.schema import Defaults, InputSpec, NetworkSpec, StageSpec
+from efspec.spec.fields import Field, field_names, follow
+from efspec.spec.schema import SEVERAL, Defaults, InputSpec, NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, SourceMap, field_text
 
 _KINDS: dict[str, tuple[type[Part], ...]] = {
@@ -26,29 +26,35 @@ _OWNERS: dict[type[Part], str] = {
     InputSpec: "`input`",
     Defaults: "`defaults`",
 }
+_AT_TOP = "write it at the top, without indentation:"
 _FLAGS = {
     **dict.fromkeys(["yes", "on", "y", "true"], "true"),
     **dict.fromkeys(["no", "off", "n", "false"], "false"),
 }
 
 
-def explain(error: ValidationError, source_map: SourceMap) -> list[Diagnostic]:
+def explain(
+    error: ValidationError, source_map: SourceMap, root: type[BaseModel] = NetworkSpec
+) -> list[Diagnostic]:
     """The mistakes of a spec.
 
     Args:
-        error: What pydantic says of `NetworkSpec`.
+        error: What pydantic says of it.
         source_map: Where the spec was written.
+        root: What it is a spec of.
     """
     found: list[Diagnostic] = []
     for details in error.errors(include_url=False):
-        if details["type"] == "parts":  # one error of pydantic's, several of ours
+        if details["type"] == SEVERAL:  # one error of pydantic's, several of ours
             mistakes: list[tuple[Loc, PydanticCustomError]] = details["ctx"]["mistakes"]
             found += [
-                _custom(_Error(follow(loc), e.type, None, e.context or {}, source_map), str(e))
+                _custom(
+                    _Error(follow(loc, root), e.type, None, e.context or {}, source_map), str(e)
+                )
                 for loc, e in mistakes
             ]
         elif not _is_echo(details):
-            found.append(_explained(details, source_map))
+            found.append(_explained(details, follow(details["loc"], root), source_map))
     wrong_format = [d for d in found if d.name == "unsupported-format"]
     # In another format, nothing else that seems wrong has to be.
     return wrong_format or _without_consequences(found)
@@ -80,17 +86,19 @@ class _Error:
         )
 
 
-def _explained(details: ErrorDetails, source_map: SourceMap) -> Diagnostic:
+def _explained(details: ErrorDetails, at: Field, source_map: SourceMap) -> Diagnostic:
     kind, value = details["type"], details["input"]
-    error = _Error(follow(details["loc"]), kind, value, details.get("ctx", {}), source_map)
+    error = _Error(at, kind, value, details.get("ctx", {}), source_map)
     match kind:
         case "missing":
             return _missing(error)
         case "extra_forbidden" | "invalid_key":
             return _unknown_field(error)
         case "union_tag_not_found":
-            types = ", ".join(error.at.types)
-            return error.diagnostic("missing-type", "it has no `type`", expected=types)
+            types = error.at.types
+            fix = next((f"write `type: {t}`" for t in types if t in value), "")
+            listed = ", ".join(types)
+            return error.diagnostic("missing-type", "it has no `type`", expected=listed, fix=fix)
         case "union_tag_invalid":
             return _unknown_type(error)
         case "literal_error" if isinstance(value, str):
@@ -113,7 +121,8 @@ def _explained(details: ErrorDetails, source_map: SourceMap) -> Diagnostic:
         case _ if "-" in kind:
             return _custom(error, details["msg"])
         case _:  # pydantic's many names for a value of another type
-            return error.diagnostic("wrong-type", _found(value), fix=_type_fix(error))
+            found = _found(value, integer=kind == "int_type")
+            return error.diagnostic("wrong-type", found, fix=_type_fix(error))
 
 
 def _missing(error: _Error) -> Diagnostic:
@@ -125,21 +134,30 @@ def _missing(error: _Error) -> Diagnostic:
 def _unknown_field(error: _Error) -> Diagnostic:
     name = str(error.at.loc[-1])
     known = error.at.siblings
-    if len(error.at.loc) == 1:
+    if known == field_names(NetworkSpec):
         known = (*known, "extends", "set")
-    fix = suggestion(name, known)
-    owners = [
-        f"the {kind} `{part.model_fields['type'].default}`"
-        for kind, parts in _KINDS.items()
-        for part in parts
-        if name in part.model_fields
-    ] + [owner for part, owner in _OWNERS.items() if name in part.model_fields]
-    if not fix and name in NetworkSpec.model_fields:
-        fix = f"`{name}` is a field of the network: it stands at the top, without indentation"
-    elif not fix and owners:
-        fix = f"`{name}` is a field of {_one_of(owners)}"
     message = f"there is no field {_show(name, quote='`')} here"
+    fix = suggestion(name, known) or _where_it_belongs(name, error)
     return error.diagnostic("unknown-field", message, expected=", ".join(known), fix=fix, key=True)
+
+
+def _where_it_belongs(name: str, error: _Error) -> str:
+    """Where there is a field of a name: in parts of the same kind, or else anywhere."""
+    own = next((k for k, parts in _KINDS.items() if error.at.loc[-2:-1] == (k,)), "block")
+    for kinds in ({own: _KINDS[own]}, _KINDS):
+        owners = [
+            f"the {kind} `{part.model_fields['type'].default}`"
+            for kind, parts in kinds.items()
+            for part in parts
+            if name in part.model_fields and name != "type"
+        ]
+        if kinds is _KINDS:
+            if name in NetworkSpec.model_fields:
+                return f"{_AT_TOP} `{name}`"
+            owners = [o for part, o in _OWNERS.items() if name in part.model_fields] or owners
+        if owners:
+            return f"`{name}` is a field of {_listed(owners)}"
+    return ""
 
 
 def _unknown_type(error: _Error) -> Diagnostic:
@@ -162,13 +180,12 @@ def _types(parts: tuple[type[BaseModel], ...]) -> tuple[str, ...]:
 
 
 def _wrong_length(error: _Error) -> Diagnostic:
-    count = len(error.value)
-    found = counted(count, "value")
-    if error.context.get("min_length") == error.context.get("max_length") or count > 1:
-        name = "too-long" if error.kind == "too_long" else "wrong-length"
-    else:
-        name = "empty-list" if not count else "wrong-length"
-    return error.diagnostic(name, found if count else "the list is empty")
+    if not error.value:
+        return error.diagnostic("empty-list", "the list is empty")
+    found = counted(len(error.value), "value")
+    if error.context.get("max_length", 0) > 2:
+        return error.diagnostic("too-long", f"a list of {found}")
+    return error.diagnostic("wrong-length", f"a list of {found}")
 
 
 def _custom(error: _Error, message: str) -> Diagnostic:
@@ -201,8 +218,8 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _found(value: object) -> str:
-    """What a value is."""
+def _found(value: object, integer: bool = False) -> str:
+    """What a value is, where something else (an integer, perhaps) should be."""
     match value:
         case None:
             return "there is no value"
@@ -213,7 +230,7 @@ def _found(value: object) -> str:
         case int():
             return f"{_show(value)} is an integer"
         case float():
-            return f"{_show(value)} is a number with decimals"
+            return f"{_show(value)} is no integer" if integer else f"{_show(value)} is a number"
         case list() | tuple():
             return "it is a list"
         case dict():
@@ -232,11 +249,11 @@ def _show(value: object, quote: str = "'") -> str:
         case int():
             return f"{value:,}" if abs(value) < 10**18 else f"an integer beyond {10**18:,}"
         case float():
-            return f"{value:g}" if math.isfinite(value) else f"{value}".replace("inf", "infinity")
+            return repr(value).replace("inf", "infinity")
     return repr(value)
 
 
-def _one_of(words: list[str]) -> str:
+def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
@@ -247,12 +264,13 @@ def _is_echo(details: ErrorDetails) -> bool:
 
 
 def _without_consequences(found: list[Diagnostic]) -> list[Diagnostic]:
-    """The mistakes without missing fields that are there, but misspelt."""
-    misspelt = {
-        (d.file, d.field.rpartition(".")[0] + "." + d.fix.split("`")[1])
-        for d in found
-        if d.name == "unknown-field" and d.fix.startswith("did you mean")
-    }
+    """The mistakes without missing fields that are there, misspelt or misplaced."""
+    misspelt = set()
+    for d in found:
+        if d.name == "unknown-field" and d.fix.startswith("did you mean"):
+            misspelt.add((d.file, d.field.rpartition(".")[0] + "." + d.fix.split("`")[1]))
+        elif d.fix.startswith(_AT_TOP):
+            misspelt.add((d.file, "." + d.fix.split("`")[1]))
     kept = [
         d
         for d in found

@@ -9,7 +9,7 @@ from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.spec.files import decode, find, format_of, read_bytes
 from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import apply_changes, merge
-from efspec.spec.source_map import Node
+from efspec.spec.source_map import Node, require_fields
 from efspec.spec.yaml_reader import read_yaml
 
 MAX_CHAIN = 16
@@ -29,8 +29,7 @@ def complete(
     Raises:
         EfspecError: When what it extends cannot be read.
     """
-    if not isinstance(root.value, dict):
-        return root
+    assert isinstance(root.value, dict)  # the caller has looked
     fields = dict(root.value)
     base, changes = fields.pop("extends", None), fields.pop("set", None)
     root = Node(fields, root.source, root.at, root.key_at)
@@ -63,6 +62,7 @@ def _base(node: Node, folder: Path, mistakes: list[Diagnostic], chain: tuple[Pat
     else:
         parse_json(source)  # for its mistakes
         root = read_json(source, mistakes)
+    require_fields(root)
     return complete(root, path.parent, mistakes, (*chain, path.resolve()))
 
 

@@ -32,20 +32,21 @@ class Field(NamedTuple):
     words: tuple[str, ...]
 
 
-def follow(loc: Loc) -> Field:
+def follow(loc: Loc, root: type[BaseModel] = NetworkSpec) -> Field:
     """The place that a location of pydantic's leads to.
 
-    Those hold a tag for every choice that was made between types, which nobody wrote.
+    Those hold a tag for every choice that was made between types, which nobody wrote. Where
+    there is none, the location is one of ours.
     """
-    hint: Any = NetworkSpec
+    hint: Any = root
     written: list[str | int] = []
     siblings: tuple[str, ...] = ()
     expected = ""
     for part in loc:
-        model = _model(hint)
+        model = _model(hint) or _owner(hint, part)
         if model:
             info = model.model_fields.get(str(part))
-            hint, siblings = _hint(info), tuple(model.model_fields)
+            hint, siblings = _hint(info), field_names(model)
         elif isinstance(part, int):
             hint = _item(hint)
         else:
@@ -63,6 +64,11 @@ def follow(loc: Loc) -> Field:
         if word != "inherit"  # what it is when nothing is written
     )
     return Field(tuple(written), expected, siblings, known, words)
+
+
+def field_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of a mapping, in the order in which people write them."""
+    return tuple(sorted(model.model_fields, key=lambda name: name != "type"))
 
 
 def parts_of_the_language() -> list[type[BaseModel]]:
@@ -115,6 +121,14 @@ def _model(hint: Any) -> type[BaseModel] | None:
 def _type(model: type[BaseModel]) -> str | None:
     info = model.model_fields.get("type")
     return info.default if info else None
+
+
+def _owner(hint: Any, name: str | int) -> type[BaseModel] | None:
+    """The first member of a union that has a field, unless the name is a tag of the union."""
+    if not isinstance(name, str) or _choice(hint, name) is not Any:
+        return None
+    models = [model for leaf in _leaves(hint) if (model := _model(leaf))]
+    return next((model for model in models if name in model.model_fields), None)
 
 
 def _item(hint: Any) -> Any:

@@ -14,6 +14,8 @@ MAX_BYTES = 1 << 20
 """Largest spec; of JSON Lines, the longest line."""
 
 FORMATS = ("yaml", "json", "jsonl")
+JSON_LINES = ("jsonl", ".jsonl", ".ndjson")
+"""The format with several specs, and what names of such files end in."""
 
 _ENDINGS = {
     ".yaml": "yaml",
@@ -109,6 +111,16 @@ def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
     if not source.text.isprintable():
         _check_characters(source)
     return source
+
+
+def empty_file(source: Source) -> EfspecError:
+    """What is said of a text without a value."""
+    return fail(
+        "empty-file",
+        "there is no spec in it",
+        fix="begin with `efspec: 1`, or with `extends:` and the name of a shipped spec",
+        file=source.name,
+    )
 
 
 def format_of(path: Path) -> str:

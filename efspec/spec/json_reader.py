@@ -7,11 +7,32 @@ import re
 from typing import Any
 
 from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.spec.files import empty_file
 from efspec.spec.source_map import Node, Source
 from efspec.spec.yaml_reader import MAX_DEPTH, MAX_DIGITS, MAX_NODES
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 
+_SYNTAX = {  # part of the parser's words: what we say, and a fix
+    "Expecting value": (
+        "no value can begin here",
+        "text stands in double quotes; true, false and null are in lower case",
+    ),
+    "Expecting property name": (
+        "a name in double quotes is missing here",
+        "write one, or remove the comma before this",
+    ),
+    "Illegal trailing comma": ("a comma before the end", "remove it"),
+    "Expecting ':'": ("a `:` is missing here", 'write `"name": value`'),
+    "Expecting ','": ("a comma or an end is missing here", "add `,`, `}` or `]`"),
+    "Extra data": ("something follows the end of the spec", "remove it; this is to hold one spec"),
+    "Unterminated string": ("this quote is not closed", "add the closing quote"),
+    "control character": (
+        "a tab or a line break within a text",
+        "close the quote, or write `\\t` or `\\n`",
+    ),
+    "escape": ("no such escape in a text", "write `\\\\` for a backslash"),
+}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -30,8 +51,7 @@ def parse_json(source: Source) -> object:
             source.text, object_pairs_hook=_without_duplicates, parse_constant=_refuse
         )
     except json.JSONDecodeError as error:
-        place = source.place_at(error.pos)
-        raise fail("json-syntax", _first_lower(error.msg), **place) from None
+        raise _syntax_error(source, error) from None
     except (_NeedsPositions, RecursionError, ValueError):  # ValueError: an endless integer
         mistakes: list[Diagnostic] = []
         read_json(source, mistakes)
@@ -68,11 +88,13 @@ def read_json(source: Source, mistakes: list[Diagnostic]) -> Node:
         if isinstance(top, dict) and key is None:
             key = (str(_scalar(token, source, at)), at)
             if key[0] in top:
-                place = source.place(*at)
-                message = f"`{key[0]}` is here twice"
+                line = source.first_line + (top[key[0]].key_at or (0, 0))[0]
                 mistakes.append(
                     Diagnostic(
-                        name="duplicate-key", message=message, fix="remove one of them", **place
+                        name="duplicate-key",
+                        message=f"`{key[0]}` is here twice; the first is in line {line}",
+                        fix="remove one of them",
+                        **source.place(*at),
                     )
                 )
             continue
@@ -85,7 +107,12 @@ def read_json(source: Source, mistakes: list[Diagnostic]) -> Node:
             key = None
         if token in ("{", "["):
             if len(stack) > MAX_DEPTH:
-                raise fail("too-deep", f"nested more than {MAX_DEPTH} deep", **source.place(*at))
+                raise fail(
+                    "too-deep",
+                    f"nested more than {MAX_DEPTH} deep",
+                    fix="flatten it",
+                    **source.place(*at),
+                )
             stack.append(node)
     assert isinstance(root.value, list)  # it holds the text's one value
     return root.value[0]
@@ -124,9 +151,17 @@ def _scalar(token: str, source: Source, at: tuple[int, int]) -> object:
         raise fail("json-syntax", message, expected="a finite number", **source.place(*at))
     value = json.loads(token)
     if isinstance(value, str) and any(0xD800 <= ord(c) < 0xE000 for c in value):
-        raise fail("bad-character", "half of a character", **source.place(*at))
+        fix = "write both halves of the pair, or the character itself"
+        raise fail("bad-character", "half of a character", fix=fix, **source.place(*at))
     return value
 
 
-def _first_lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _syntax_error(source: Source, error: json.JSONDecodeError) -> EfspecError:
+    if not source.text.strip():
+        return empty_file(source)
+    message, fix = "this is not JSON", ""
+    for words, ours in _SYNTAX.items():
+        if words in error.msg:
+            message, fix = ours
+    offset = min(error.pos, len(source.text.rstrip()))
+    return fail("json-syntax", message, fix=fix, **source.place_at(offset))

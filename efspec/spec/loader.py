@@ -12,13 +12,22 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from efspec.errors import Diagnostic, EfspecError, fail
-from efspec.spec.explain import explain
 from efspec.spec.extend import complete
-from efspec.spec.files import FORMATS, MAX_BYTES, decode, find, format_of, opened, read_bytes
+from efspec.spec.files import (
+    FORMATS,
+    JSON_LINES,
+    MAX_BYTES,
+    decode,
+    empty_file,
+    find,
+    format_of,
+    opened,
+    read_bytes,
+)
 from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import apply_options
 from efspec.spec.schema import NetworkSpec
-from efspec.spec.source_map import Node, Source, SourceMap, plain, tree
+from efspec.spec.source_map import Node, Source, SourceMap, plain, require_fields, tree
 from efspec.spec.yaml_reader import read_yaml
 
 MAX_SHOWN = 100
@@ -48,8 +57,9 @@ def load(
         text = sys.stdin.buffer.read(MAX_BYTES + 1)
         return loads(text, name="<stdin>", set=set, input_format=input_format or "yaml")
     path = find(source, Path())
+    text = read_bytes(path)  # first, because a folder has no format
     form = input_format or format_of(path)
-    return loads(read_bytes(path), name=str(path), set=set, input_format=form, folder=path.parent)
+    return loads(text, name=str(path), set=set, input_format=form, folder=path.parent)
 
 
 def loads(
@@ -100,9 +110,8 @@ def load_all(
     """
     if isinstance(source, str | Path) and source != "-":
         path = find(source, Path())
-        form = input_format or format_of(path)
-        if form != "jsonl":
-            yield _result(partial(load, source, set=set, input_format=form))
+        if (input_format or path.suffix) not in JSON_LINES:
+            yield _result(partial(load, source, set=set, input_format=input_format))
             return
         with opened(path) as stream:
             yield from _lines(stream, str(path), set, path.parent)
@@ -146,12 +155,11 @@ def _only(text: str | bytes, name: str, options: Sequence[str], folder: Path) ->
     """The spec of JSON Lines that are to hold one."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     results = list(_lines(io.BytesIO(data), name, options, folder))
-    if len(results) != 1:
-        raise fail(
-            "several-specs" if results else "empty-file",
-            f"{len(results)} specs, where one is wanted" if results else "there is no spec in it",
-            file=name,
-        )
+    if not results:
+        raise empty_file(Source(name))
+    if len(results) > 1:
+        message = f"{len(results):,} specs, where one is wanted"
+        raise fail("several-specs", message, file=name)
     if isinstance(results[0], EfspecError):
         raise results[0]
     return results[0]
@@ -179,24 +187,20 @@ def _from_source(source: Source, form: str, options: Sequence[str], folder: Path
 def _from_tree(
     root: Node, mistakes: list[Diagnostic], options: Sequence[str], folder: Path
 ) -> NetworkSpec:
-    if not isinstance(root.value, dict):
-        raise fail(
-            "no-fields",
-            "a spec is a mapping, and this is none",
-            expected="fields such as `efspec: 1`",
-            **root.place(),
-        )
+    require_fields(root)
     try:
         root = apply_options(complete(root, folder, mistakes), options, mistakes)
     except EfspecError as error:
         raise EfspecError(_shown([*mistakes, *error.diagnostics])) from None
-    return _checked(plain(root), SourceMap(lambda: root), mistakes)
+    return _checked(plain(root), SourceMap(root), mistakes)
 
 
 def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) -> NetworkSpec:
     try:
         spec = NetworkSpec.model_validate(data)
     except ValidationError as error:
+        from efspec.spec.explain import explain  # not to be waited for when all is well
+
         raise EfspecError(_shown([*mistakes, *explain(error, source_map)])) from None
     if mistakes:
         raise EfspecError(_shown(mistakes))
@@ -209,5 +213,11 @@ def _shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:
     if len(mistakes) <= MAX_SHOWN:
         return mistakes
     first = list(EfspecError(mistakes).diagnostics[:MAX_SHOWN])
-    more = f"{len(mistakes) - MAX_SHOWN:,} more mistakes are not shown"
-    return [*first, Diagnostic(name="too-many-mistakes", message=more, file=first[-1].file)]
+    rest = Diagnostic(
+        name="too-many-mistakes",
+        message=f"{len(mistakes) - MAX_SHOWN:,} more mistakes are not shown",
+        file=first[-1].file,
+        line=first[-1].line,
+        column=first[-1].column,
+    )
+    return [*first, rest]

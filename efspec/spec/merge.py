@@ -115,7 +115,7 @@ def _path_problem(root: Node, parts: list[str]) -> tuple[str, str, str] | None:
             if not part.isdecimal():
                 return f"`{so_far}` is a list, and `{part}` is no index of it", example, ""
             if len(part) > 6 or int(part) >= len(children):
-                last = f"an index from 0 to {len(children) - 1}" if children else ""
+                last = f"an index from 0 to {len(children) - 1}" if len(children) > 1 else "0"
                 entries = counted(len(children), "element")
                 return f"`{so_far}` has {entries}, so there is no {part}", last, ""
             node = children[int(part)]

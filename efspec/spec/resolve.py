@@ -40,7 +40,7 @@ def resolve(spec: NetworkSpec) -> Plan:
     if module and not mistakes:
         count = parameter_count(module)
         if count > MAX_PARAMETERS:
-            mistakes.append(((), _too_many(count)))
+            mistakes.append((("stages",), _too_many(count)))
     if mistakes or module is None:
         raise EfspecError(_placed(spec, mistakes))
     return Plan(spec.name, spec.description, spec_hash(spec), module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Final, Union
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,6 +30,8 @@ MAX_STAGES = 64
 MAX_ENTRIES = 1024
 MAX_BLOCKS = 4096
 MAX_DESCRIPTION = 500
+SEVERAL: Final = "several-mistakes"
+"""Type of the pydantic error that stands for all mistakes between parts; nobody sees it."""
 
 if TYPE_CHECKING:  # the registries are the definition; a type checker needs a name for them
     from efspec.blocks.attention_downsample import AttentionDownsampleSpec
@@ -198,7 +200,7 @@ class NetworkSpec(Part):
     def _parts_fit(self) -> NetworkSpec:
         mistakes = [*_width_mistakes(self), *_count_mistakes(self), *_head_mistakes(self)]
         if mistakes:
-            raise PydanticCustomError("parts", "the parts do not fit", {"mistakes": mistakes})
+            raise PydanticCustomError(SEVERAL, "the parts do not fit", {"mistakes": mistakes})
         return self
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TypedDict
 
+from efspec.errors import fail
+
 Scalar = str | int | float | bool | None
 Loc = tuple[str | int, ...]
 """Keys and list indices that lead to a value, as pydantic writes them."""
@@ -106,17 +108,17 @@ class SourceMap:
     """Finds the place of a field in what a spec was read from.
 
     Args:
-        read: Gives the tree; it is asked only when a place is wanted, which is when something
-            is wrong, so that reading a correct spec may do without positions.
+        tree: The tree, or what gives it. That is asked only when a place is wanted, which is
+            when something is wrong, so that reading a correct spec may do without positions.
     """
 
-    def __init__(self, read: Callable[[], Node]) -> None:
-        self._read = read
+    def __init__(self, tree: Node | Callable[[], Node]) -> None:
+        self._tree = tree
 
     @cached_property
     def root(self) -> Node:
         """The tree."""
-        return self._read()
+        return self._tree if isinstance(self._tree, Node) else self._tree()
 
     def node(self, loc: Loc) -> Node | None:
         """The node at a location, if there is one."""
@@ -150,6 +152,21 @@ def _child(node: Node, part: str | int) -> Node | None:
     if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
         return node.value[part]
     return None
+
+
+def require_fields(root: Node) -> None:
+    """Refuse what is no mapping.
+
+    Raises:
+        EfspecError: When the text holds a list or a single value.
+    """
+    if not isinstance(root.value, dict):
+        raise fail(
+            "no-fields",
+            "a spec is a mapping, and this is none",
+            expected="fields such as `efspec: 1`",
+            **root.place(),
+        )
 
 
 def field_text(loc: Loc) -> str:

@@ -11,6 +11,7 @@ import re
 import yaml
 
 from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.spec.files import empty_file
 from efspec.spec.source_map import Node, Scalar, Source
 
 MAX_DEPTH = 32
@@ -54,6 +55,18 @@ _SYNTAX = {  # part of the parser's words: what we say, a fix, and whether the s
         "begin it with `- `, or indent it as the list's parent",
         False,
     ),
+    "tab character": ("a tab as indentation", "use spaces", False),
+    "alphabetic or numeric": (
+        "a mark without a name",
+        "put quotes around text that begins with `*` or `&`",
+        False,
+    ),
+    "comment or line break": (
+        "nothing may stand here",
+        "begin the text in the next line, or put quotes around it all",
+        False,
+    ),
+    "incompatible YAML document": ("a version of YAML that is not read", "remove it", False),
     "expected node content": ("a value is missing here", "write one, or remove this", False),
     "expected <document start>": (
         "something follows the end of the spec",
@@ -84,12 +97,7 @@ def read_yaml(source: Source, mistakes: list[Diagnostic]) -> Node:
     except EfspecError as error:
         raise EfspecError([*mistakes, *error.diagnostics]) from None
     if reader.root is None:
-        raise fail(
-            "empty-file",
-            "there is no spec in it",
-            fix="begin with `efspec: 1`, or with `extends:` and the name of a shipped spec",
-            file=source.name,
-        )
+        raise empty_file(source)
     return reader.root
 
 
@@ -102,7 +110,7 @@ class _Open:
         self.node = node
         self.anchor = anchor
         self.count = 1  # nodes in it, aliases expanded
-        self.key: tuple[str, tuple[int, int]] | None = None
+        self.key: tuple[str | None, tuple[int, int]] | None = None
 
 
 class _Reader:
@@ -154,16 +162,18 @@ class _Reader:
 
     def key(
         self, event: yaml.ScalarEvent, value: Scalar, is_plain: bool
-    ) -> tuple[str, tuple[int, int]]:
-        """The name and position of a field."""
+    ) -> tuple[str | None, tuple[int, int]]:
+        """The name and position of a field; no name where it cannot be one."""
         if is_plain and value == "<<":
-            self.mistakes += self.mistake(
+            # What it would have brought seems missing, so going on would mislead.
+            raise self.mistake(
                 "merge-key", "merge keys are not supported", event, fix="use `extends`"
-            ).diagnostics
-        elif not isinstance(value, str):
+            )
+        if not isinstance(value, str):
             self.mistakes += self.mistake(
                 "bad-key", f"`{event.value}` is no name of a field", event, expected="a name"
             ).diagnostics
+            return None, _position(event)
         siblings = self.stack[-1].node.value
         assert isinstance(siblings, dict)  # only mappings have keys
         if event.value in siblings:
@@ -195,7 +205,8 @@ class _Reader:
             top.node.value.append(node)
         elif isinstance(top.node.value, dict) and top.key:
             name, node.key_at = top.key
-            top.node.value.setdefault(name, node)
+            if name is not None:
+                top.node.value.setdefault(name, node)
             top.key = None
 
     def alias(self, event: yaml.AliasEvent) -> None:
@@ -273,11 +284,11 @@ def _syntax_mistake(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
             message, fix, at_start = ours
     mark = (at_start and error.context_mark) or error.problem_mark
     place = source.place(mark.line, mark.column) if mark else source.place(0, 0)
+    character = place["source"][place["column"] - 1 : place["column"]]
     if "cannot start any token" in problem:
-        character = place["source"][place["column"] - 1 : place["column"]]
+        message, fix = f"nothing can begin with '{character}'", "put quotes around the text"
         if character == "\t":
-            message, fix = "a tab as indentation", "use spaces"
-        else:
-            message = f"nothing can begin with `{character}`"
-            fix = "put quotes around the text"
+            message, fix, _ = _SYNTAX["tab character"]
+    elif "expected key" in problem and character in ("]", "}"):
+        message, fix = f"this `{character}` closes nothing", "remove it"
     return Diagnostic(name="yaml-syntax", message=message, fix=fix, **place)

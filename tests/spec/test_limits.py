@@ -1,0 +1,87 @@
+"""Hostile input: it is refused before it costs anything, and never as another exception."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from efspec.errors import Diagnostic, EfspecError
+from efspec.spec import load, loads
+from tests.spec.test_loading import AS_JSON, TINY
+
+SECONDS = 5.0
+"""What refusing may take on a slow and busy machine; each takes well under a tenth of it."""
+
+
+def bombs() -> dict[str, tuple[str, str]]:
+    doubling = "".join(f"b{i}: &b{i} [*b{i - 1}, *b{i - 1}]\n" for i in range(1, 49))
+    return {
+        "large": ("#" * (1 << 20) + TINY, "yaml"),
+        "many": ("[" + "1, " * 150_000 + "]", "yaml"),
+        "many_json": ('{"a": [' + "1, " * 300_000 + '1], "a": 1}', "json"),
+        "deep": ("[" * 500_000, "yaml"),
+        "deep_json": ("[" * 500_000, "json"),
+        "deep_mappings": ("{a: " * 200_000, "yaml"),
+        "deep_keys": ("? " * 200_000, "yaml"),
+        "aliases": ("b0: &b0 [x, x]\n" + doubling, "yaml"),
+        "digits": ("efspec: " + "9" * 900_000, "yaml"),
+        "digits_json": ('{"efspec": ' + "9" * 900_000 + "}", "json"),
+        "hexadecimal": ("efspec: 0x" + "f" * 900_000, "yaml"),
+        "keys": ("".join(f"k{i}: 1\n" for i in range(60_000)), "yaml"),
+        "same_keys": ("k: 1\n" * 60_000, "yaml"),
+        "mistakes": (TINY.replace("repeat: 2", "repeat: [" + "x, " * 50_000 + "]"), "yaml"),
+        "long_line": ("efspec: '" + "x" * 1_000_000 + "'", "yaml"),
+    }
+
+
+@pytest.mark.parametrize("name", bombs())
+def test_bomb(name: str) -> None:
+    text, input_format = bombs()[name]
+    start = time.perf_counter()
+    with pytest.raises(EfspecError) as info:
+        loads(text, input_format=input_format)
+    assert len(str(info.value)) < 200_000
+    assert time.perf_counter() - start < SECONDS
+
+
+def test_what_is_too_much_for_the_corpus() -> None:
+    for text, name in {
+        "#" * (1 << 21): "file-too-large",
+        "[" + "1," * 120_000: "too-many-values",
+    }.items():
+        with pytest.raises(EfspecError, match=name):
+            loads(text)
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    with pytest.raises(EfspecError, match="unreadable-file"):
+        load(tmp_path)
+    link = tmp_path / "x.yaml"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(EfspecError, match=r"unreadable-file.*no such file"):
+        load(link)
+
+
+@pytest.mark.parametrize(("text", "input_format"), [(TINY, "yaml"), (AS_JSON, "json")])
+def test_damaged_text(text: str, input_format: str) -> None:
+    rng = random.Random(0)
+    characters = "{}[]:,-&*!|>'\"%@`#?~\n\t \\0aé\u2028\ud800\x00"
+    for _ in range(2000):
+        damaged = list(text)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(damaged))
+            damaged[at : at + rng.randint(0, 3)] = rng.choice(characters)
+        for wrong in mistakes("".join(damaged), input_format):
+            assert wrong.line <= len(damaged)
+            assert wrong.render()
+
+
+def mistakes(text: str, input_format: str) -> tuple[Diagnostic, ...]:
+    try:
+        loads(text, input_format=input_format)
+    except EfspecError as error:
+        return error.diagnostics
+    return ()
