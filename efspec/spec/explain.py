@@ -92,7 +92,7 @@ def _explained(details: ErrorDetails, at: Field, source_map: SourceMap) -> Diagn
     match kind:
         case "missing":
             return _missing(error)
-        case "extra_forbidden" | "invalid_key":
+        case "extra_forbidden":
             return _unknown_field(error)
         case "union_tag_not_found":
             types = error.at.types

@@ -8,8 +8,8 @@ from typing import Any
 
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.spec.files import empty_file
-from efspec.spec.source_map import Node, Source
-from efspec.spec.yaml_reader import MAX_DEPTH, MAX_DIGITS, MAX_NODES
+from efspec.spec.source_map import MAX_DEPTH, Node, Source
+from efspec.spec.yaml_reader import MAX_DIGITS, MAX_NODES
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from efspec.blocks.options import counted
 from efspec.errors import Diagnostic, suggestion
-from efspec.spec.source_map import Node, Place, Source, field_text
-from efspec.spec.yaml_reader import MAX_DEPTH, read_yaml
+from efspec.spec.source_map import MAX_DEPTH, Node, Place, Source, field_text
+from efspec.spec.yaml_reader import read_yaml
 
 
 def merge(base: Node, over: Node) -> Node:

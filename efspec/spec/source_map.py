@@ -13,6 +13,9 @@ Scalar = str | int | float | bool | None
 Loc = tuple[str | int, ...]
 """Keys and list indices that lead to a value, as pydantic writes them."""
 
+MAX_DEPTH = 32
+"""How deep a spec may be nested."""
+
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
@@ -185,10 +188,21 @@ def plain(node: Node) -> object:
     return value
 
 
-def tree(data: object, source: Source) -> Node:
-    """A tree of plain values, which have no positions."""
+def tree(data: object, source: Source, depth: int = 0) -> Node:
+    """A tree of plain values, which have no positions.
+
+    Raises:
+        EfspecError: When they are nested too deep or hold themselves, or a key is no string.
+    """
+    if depth > MAX_DEPTH:
+        raise fail("too-deep", f"nested more than {MAX_DEPTH} deep", file=source.name)
     if isinstance(data, Mapping):
-        return Node({key: tree(value, source) for key, value in data.items()}, source)
+        for key in data:
+            if not isinstance(key, str):
+                message = f"`{key!a}` is no name of a field"
+                raise fail("bad-key", message, expected="a name", file=source.name)
+        fields = {key: tree(value, source, depth + 1) for key, value in data.items()}
+        return Node(fields, source)
     if isinstance(data, list | tuple):
-        return Node([tree(value, source) for value in data], source)
+        return Node([tree(value, source, depth + 1) for value in data], source)
     return Node(data, source)  # type: ignore[arg-type]  # what it is not, the checks will find

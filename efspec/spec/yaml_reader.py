@@ -12,9 +12,8 @@ import yaml
 
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.spec.files import empty_file
-from efspec.spec.source_map import Node, Scalar, Source
+from efspec.spec.source_map import MAX_DEPTH, Node, Scalar, Source
 
-MAX_DEPTH = 32
 MAX_ALIASES = 100
 MAX_NODES = 100_000
 MAX_DIGITS = 400

@@ -41,9 +41,10 @@ def diagnose(case: Path) -> list[Diagnostic]:
 
 
 def rendered(diagnostics: list[Diagnostic]) -> str:
-    """The text for a terminal, in which shipped specs lie in the same folder on every machine."""
+    """The text for a terminal, but for which specs are shipped, and in which folder they lie."""
     text = "\n".join(diagnostic.render() for diagnostic in diagnostics) + "\n"
-    return text.replace(str(resources.folder("specs")), "<specs>")
+    names = ", ".join(name for name in resources.shipped_specs() if "/" not in name)
+    return text.replace(str(resources.folder("specs")), "<specs>").replace(names, "<names>")
 
 
 def options(case: Path) -> list[str]:

@@ -29,7 +29,9 @@ def test_round_trip_of_shipped_specs(name: str, format_: Any, resolved: bool) ->
     assert spec_hash(again) == spec_hash(spec)
     assert resolve(again).parameters() == resolve(spec).parameters()
     assert dump(again, format=format_, resolved=resolved) == text
-    assert all(len(line) <= 100 for line in text.splitlines() if format_ == "yaml")
+    if format_ == "yaml":
+        lines = [line for line in text.splitlines() if not line.startswith("description:")]
+        assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -147,8 +147,11 @@ def test_dictionaries_have_fields_but_no_places() -> None:
     with pytest.raises(EfspecError) as info:
         load(data(stem={"type": "conv_stem", "width": "wide"}))
     assert str(info.value).startswith("error[wrong-type]: stem.width: 'wide' is a string")
-    with pytest.raises(EfspecError, match="unknown-field"):
-        load({**data(), 3: 4})  # type: ignore[dict-item]
+    endless = data()
+    endless["stem"] = endless
+    for wrong, name in ((data(stem={3: 4}), "bad-key"), (endless, "too-deep")):
+        with pytest.raises(EfspecError, match=name):
+            load(wrong)
 
 
 def test_field_text() -> None:
