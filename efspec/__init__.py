@@ -9,7 +9,7 @@
 Importing efspec imports nothing heavy: torch and friends come with the functions that use them.
 """
 
-from efspec.api import build, dump, export, generate, load, load_weights, resolve, score
+from efspec.api import build, dump, export, generate, load, load_mes, load_weights, resolve, score
 from efspec.errors import Diagnostic, EfspecError
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "export",
     "generate",
     "load",
+    "load_mes",
     "load_weights",
     "resolve",
     "score",

@@ -69,10 +69,23 @@ def score(
     """
     from efspec.cost import given
     from efspec.cost import score as score_plan
-    from efspec.spec.mes import load_mes
 
     source = given(latency) if isinstance(latency, int | float) else latency
     return score_plan(resolve(spec), source, mes or (load_mes() if source else None))
+
+
+def load_mes(file: str | Path | None = None) -> Mes:
+    """The constants of a Mobile Efficiency Score; without a file, those of the paper.
+
+    Raises:
+        EfspecError: With every mistake of the file.
+    """
+    from efspec.cost import Mes, Term
+    from efspec.spec.mes import read_mes
+
+    spec = read_mes(Path(file) if file else None)
+    terms = {name: Term(term.unit, term.exponent) for name, term in spec.terms if term}
+    return Mes(spec.score, terms)
 
 
 def generate(spec: Network, *, templates: str | Path | None = None) -> str:

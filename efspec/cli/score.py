@@ -57,8 +57,15 @@ class Sort(StrEnum):
 
 
 SUMMARY = (
-    "name", "input", "params", "params_folded", "macs", "activation_bytes_peak", "latency_ms", "mes",
-)  # fmt: skip
+    "name",
+    "input",
+    "params",
+    "params_folded",
+    "macs",
+    "activation_bytes_peak",
+    "latency_ms",
+    "mes",
+)
 """Columns of a comparison, of CSV, and of the figures above a table."""
 
 
@@ -163,7 +170,7 @@ def _scores(
 
 
 def _constants(file: Path | None) -> Mes:
-    from efspec.spec.mes import load_mes
+    from efspec.api import load_mes
 
     return load_mes(file)
 

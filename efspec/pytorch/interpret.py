@@ -5,6 +5,7 @@ It is the oracle that tests generated code, and what a supernet runs its sub-net
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import assert_never
@@ -112,7 +113,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Subtract():
             return x[0] - x[1]
         case Scale():
-            return x[0] * float(op.base) ** op.exponent
+            return x[0] * math.pow(op.base, op.exponent)
         case MatMul():
             return x[0] @ x[1]
         case Softmax():
