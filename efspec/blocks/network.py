@@ -23,9 +23,9 @@ class Stage(Block):
     downsample: Block | None
     blocks: Chain
 
-    def takes(self) -> Literal["map", "tokens"]:
+    def takes(self) -> Literal["map", "tokens", "any"]:
         """See `Block.takes`."""
-        return (self.downsample or self.blocks).takes()
+        return self.downsample.takes() if self.downsample else "any"
 
     def forward(self, b: Builder, x: Value) -> Value:
         """The previous stage's result to this one's."""
@@ -42,9 +42,9 @@ class Chain(Block):
 
     items: tuple[Block, ...]
 
-    def takes(self) -> Literal["map", "tokens"]:
-        """See `Block.takes`."""
-        return self.items[0].takes()
+    def takes(self) -> Literal["map", "tokens", "any"]:
+        """See `Block.takes`; what its first item takes is up to that."""
+        return "any"
 
     def forward(self, b: Builder, x: Value) -> Value:
         """What the first takes to what the last gives; mistakes of all items are collected."""

@@ -76,10 +76,8 @@ class NetworkWriter(ClassWriter):
             if step.name == "downsample":
                 self.support.add("downsample")
                 keywords = (("downsample", self.construct(body, step)),)
-            elif step.name == "blocks":
-                positional += self._chain(body, step.module).positional
-            else:  # a conversion in front of the downsample or of the blocks
-                raise AssertionError(f"a stage has no place for {step.name}")
+            else:
+                positional = self._chain(body, step.module).positional
         return Call("Stage", positional, keywords, spread=True)
 
     def _chain(self, body: Body, chain: Module) -> Call:

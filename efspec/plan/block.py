@@ -39,8 +39,8 @@ class Block:
         """
         raise NotImplementedError(type(self).__name__)
 
-    def takes(self) -> Literal["map", "tokens"]:
-        """The representation that `forward` takes; a value in the other is converted first."""
+    def takes(self) -> Literal["map", "tokens", "any"]:
+        """The representation that `forward` takes; a value in another is converted first."""
         return self.layout
 
     def class_name(self) -> str:

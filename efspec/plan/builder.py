@@ -105,7 +105,7 @@ class Builder:
 
     def convert(self, x: Value, layout: str) -> Value:
         """The value as a map or as tokens, by a child `to_map` or `to_tokens` if need be."""
-        if x.layout in (layout, "other"):
+        if layout == "any" or x.layout in (layout, "other"):
             return x
         block: Block = MapToTokens() if layout == "tokens" else TokensToMap()
         name = base = "to_tokens" if layout == "tokens" else "to_map"
