@@ -59,7 +59,7 @@ class LocalGlobalQuery(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class DownsampleAttention(Block):
-    """Attention of local-global queries at half the size to keys and values at full size."""
+    """Attention of queries at half the size to keys and values at full size."""
 
     out_dim: SizeArg
     num_heads: SizeArg = 8

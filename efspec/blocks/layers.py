@@ -37,7 +37,7 @@ class ConvNorm(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class PointwiseNorm(Block):
-    """1x1 convolution followed by batch normalization, with the initial weights of a linear."""
+    """1x1 convolution and batch norm, with the initial weights of a linear layer."""
 
     out_dim: SizeArg
 

@@ -35,7 +35,7 @@ class MB3DSpec(ResidualSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenAttention(Block):
-    """Multi-head self-attention over tokens, with a learned bias per offset on their map."""
+    """Multi-head self-attention over tokens, with a bias per offset on their map."""
 
     layout = "tokens"
 

@@ -51,7 +51,7 @@ class Pooling(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class MB4D(Block):
-    """EfficientFormer's 4D block: token mixer and convolutional MLP, each with a residual.
+    """EfficientFormer's 4D block: token mixer and MLP on a map, each with a residual.
 
     References:
         https://arxiv.org/abs/2206.01191

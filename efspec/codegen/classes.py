@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from efspec.codegen.expressions import ATOM, Text, application, attention_bias, constructor
-from efspec.codegen.layout import Call, Source, lay_out
+from efspec.codegen.layout import LINE_LENGTH, Call, Source, lay_out
 from efspec.codegen.naming import Key, class_names, key_of
 from efspec.plan import CallStep, Module, OpStep, Value, size
 from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, LayerScale, Linear
@@ -225,8 +225,12 @@ def forward_lines(body: Body) -> list[str]:
         (output,) = step.outputs
         texts[output] = text
         reads[output] = set().union(*(reads[v] for v in step.inputs))
-    returned = ", ".join(texts[v][0] for v in module.outputs)
-    return [f"        {line}" for line in (*lines, f"return {returned}")]
+    results = tuple(texts[v][0] for v in module.outputs)
+    lines = [f"        {line}" for line in lines]
+    returned = f"        return {', '.join(results)}"
+    if len(results) > 1 and len(returned) > LINE_LENGTH:
+        return lines + lay_out(Call("", results, spread=True), 2, "return ")
+    return [*lines, returned]
 
 
 def _classes(module: Module) -> Iterator[Module]:

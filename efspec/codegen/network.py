@@ -29,9 +29,7 @@ class NetworkWriter(ClassWriter):
         parameters: list[str] = []
         if "num_classes" in root.arguments:
             parameters.append(f"num_classes: int = {root.arguments['num_classes']}")
-        if "drop_path" in root.arguments:
-            init += self._linear_schedule(root)
-            parameters.append(f"drop_path: float = {root.arguments['drop_path']}")
+        schedule = self._linear_schedule(root) if "drop_path" in root.arguments else ""
         listed: list[Source] = []
         for step in root.steps:
             if not isinstance(step, CallStep):
@@ -44,9 +42,11 @@ class NetworkWriter(ClassWriter):
             else:
                 init += lay_out(self.construct(body, step), 2, f"self.{step.name} = ")
             if listed and step is _last_listed(root):
-                spread = Call("", tuple(listed), (), True)
-                lines = lay_out(spread, 2, "self.stages = nn.ModuleList")
-                init += [lines[0].removesuffix("(") + "([", *lines[1:-1], "        ])"]
+                stages = Call("nn.Sequential", tuple(listed), spread=True)
+                init += lay_out(stages, 2, "self.stages = ")
+        if any(f"{_RATES}[" in line for line in init):
+            init.insert(0, schedule)
+            parameters.append(f"drop_path: float = {root.arguments['drop_path']}")
         outputs = len(root.outputs)
         returns = f"tuple[{', '.join(['Tensor'] * outputs)}]" if outputs > 1 else "Tensor"
         if any("if self.training" in line for line in forward):
@@ -61,12 +61,12 @@ class NetworkWriter(ClassWriter):
             returns=returns,
         )
 
-    def _linear_schedule(self, root: Module) -> list[str]:
-        """Drop-path rates that rise linearly over all blocks; resolution computes the same."""
+    def _linear_schedule(self, root: Module) -> str:
+        """The line with rates that rise linearly over all blocks; resolution computes the same."""
         rate = float(root.arguments["drop_path"])
         count = sum(1 for _ in _numbered_blocks(root))
         self._schedule = tuple(rate * i / max(count - 1, 1) for i in range(count))
-        return [f"        {_RATES} = [drop_path * i / {max(count - 1, 1)} for i in range({count})]"]
+        return f"        {_RATES} = [drop_path * i / {max(count - 1, 1)} for i in range({count})]"
 
     def _stage(self, body: Body, stage: Module) -> Source:
         self.support.add("stage")

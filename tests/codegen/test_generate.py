@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ def lint(folder: Path) -> None:
     ]
     for command in commands:
         result = subprocess.run(
-            [sys.executable, "-m", *command], capture_output=True, text=True, cwd=folder, check=False
+            [sys.executable, "-m", *command],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            check=False,
         )
         assert result.returncode == 0, result.stdout + result.stderr
 
@@ -124,7 +129,7 @@ def test_blocks_are_not_unrolled(name: str) -> None:
     for line in source.splitlines():
         assert len(line) <= LINE_LENGTH
     items = re.findall(r"^ {16}([A-Z]\w+\(.*\)),$", source, re.MULTILINE)
-    assert not [a for a, b in zip(items, items[1:], strict=False) if a == b]
+    assert not [a for a, b in pairwise(items) if a == b]
 
 
 def test_a_literal_change_of_the_spec_is_a_small_change_of_the_source() -> None:

@@ -1,0 +1,125 @@
+"""The ops that move no number: they give a value another shape, and share its memory.
+
+Letters of shapes are those of `efspec.plan.op`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from efspec.plan.op import Category, Function, Shape, map_shape, require, token_shape
+from efspec.plan.size import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Function):
+    """Swap of the last two axes."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape((*x.sizes[:-2], x.sizes[-1], x.sizes[-2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Function):
+    """A map (C, H, W) as (C, H * W)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        channels, height, width = x.sizes
+        return Shape((channels, height * width))
+
+
+@dataclass(frozen=True, slots=True)
+class Unflatten(Function):
+    """(C, height * width) as a map (C, height, width)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    height: int
+    width: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return map_shape(x.sizes[0], self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitHeads(Function):
+    """(h * d, N) as (h, d, N)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    num_heads: int
+    head_dim: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require(
+            plain(x.sizes[0]) == plain(self.num_heads) * plain(self.head_dim),
+            f"{x.sizes[0]} channels are not {self.num_heads} heads of {self.head_dim}",
+        )
+        return Shape((self.num_heads, self.head_dim, x.sizes[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class MergeHeads(Function):
+    """(h, d, N) as (h * d, N)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        heads, dim, tokens = x.sizes
+        return Shape((heads * dim, tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Function):
+    """The channels of every head, in parts: (h, d, N) to (h, part, N) for each part."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    parts: tuple[int, ...]
+
+    def infer(self, *inputs: Shape) -> tuple[Shape, ...]:
+        ((heads, _, tokens), _) = inputs[0]
+        return tuple(Shape((heads, part, tokens)) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ToTokens(Function):
+    """A map (C, H, W) as tokens (H * W, C)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return token_shape(*x.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class ToMap(Function):
+    """Tokens (height * width, C) as a map (C, height, width)."""
+
+    category: ClassVar[Category] = "reshape"
+    is_view: ClassVar[bool] = True
+
+    height: int
+    width: int
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return map_shape(x.sizes[1], self.height, self.width)
