@@ -6,7 +6,6 @@ cannot go on raises `EfspecError` with all of them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -81,6 +80,8 @@ def fail(name: str, message: str, **details: str | int) -> EfspecError:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """A question that offers the known word nearest to `word`; empty when none is near."""
+    import difflib  # only what is wrong needs it
+
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""
 

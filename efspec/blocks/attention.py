@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from efspec.blocks.layers import ConvNorm
 from efspec.plan import Block, Builder, SizeArg, Value, mistake, plain
 from efspec.plan.ops import (
@@ -27,7 +25,6 @@ MAX_ATTENTION_ELEMENTS = 2**28
 """Largest attention matrix over all heads, in elements: half a gibibyte in half precision."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class MapAttention(Block):
     """Multi-head self-attention over a feature map.
 

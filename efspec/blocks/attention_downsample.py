@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.attention import (
@@ -43,7 +42,6 @@ class AttentionDownsampleSpec(Part):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class LocalGlobalQuery(Block):
     """Queries at half the size: a subsampled map plus a depthwise convolution of it."""
 
@@ -57,7 +55,6 @@ class LocalGlobalQuery(Block):
         return b.call("proj", ConvNorm(out_dim=self.out_dim), b.apply(Add(), local, pooled))
 
 
-@dataclass(frozen=True, kw_only=True)
 class DownsampleAttention(Block):
     """Attention of queries at half the size to keys and values at full size."""
 
@@ -91,7 +88,6 @@ class DownsampleAttention(Block):
         return b.call("proj", ConvNorm(out_dim=self.out_dim), x)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AttentionDownsample(Block):
     """Dual-path downsampling: a strided convolution plus attention with fewer queries.
 

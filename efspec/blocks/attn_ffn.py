@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
@@ -62,7 +61,6 @@ class AttnFFNSpec(ResidualSpec):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class AttnFFN(Block):
     """Attention and a feed-forward part on a map, each with a residual.
 

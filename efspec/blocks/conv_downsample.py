@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.layers import ConvNorm
@@ -22,7 +21,6 @@ class ConvDownsampleSpec(Part):
         return Downsample(out_dim=width)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Downsample(Block):
     """Stride-2 convolution: (B, dim, H, W) to (B, out_dim, H / 2, W / 2)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -35,7 +34,6 @@ class ConvStemSpec(Part):
         return ConvStem(out_dim=self.width, act=resolve_act(self.act, act))
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConvStem(Block):
     """Two stride-2 convolutions: (B, dim, H, W) to (B, out_dim, H / 4, W / 4)."""
 

@@ -20,7 +20,7 @@ class DistilledHeadSpec(ClassifierSpec):
         return DistilledHead(norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DistilledHead:
     """Two linear layers on the averaged features: averaged at inference, both in training.
 

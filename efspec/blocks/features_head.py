@@ -44,7 +44,7 @@ class FeaturesHeadSpec(Part):
         return FeaturesHead(stages=self.stages, norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FeaturesHead:
     """Maps of chosen stages; written into the network's class."""
 

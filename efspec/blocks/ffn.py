@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.layers import ConvMlp, residual
@@ -21,7 +20,6 @@ class FFNSpec(ResidualSpec):
         return FFN(**self.common(site))
 
 
-@dataclass(frozen=True, kw_only=True)
 class FFN(Block):
     """Feed-forward block with locality: an inverted bottleneck around a depthwise 3x3.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from efspec.plan import Block, Builder, RateArg, SizeArg, Value
 from efspec.plan.ops import (
     Activation,
@@ -17,7 +15,6 @@ from efspec.plan.ops import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConvNorm(Block):
     """Convolution followed by batch normalization."""
 
@@ -35,7 +32,6 @@ class ConvNorm(Block):
         return b.layer("bn", BatchNorm2d(self.out_dim), b.layer("conv", conv, x))
 
 
-@dataclass(frozen=True, kw_only=True)
 class PointwiseNorm(Block):
     """1x1 convolution and batch norm, with the initial weights of a linear layer."""
 
@@ -47,7 +43,6 @@ class PointwiseNorm(Block):
         return b.layer("bn", BatchNorm2d(self.out_dim), b.layer("conv", conv, x))
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConvMlp(Block):
     """Inverted bottleneck on a map; with `mid_conv`, a depthwise 3x3 between its 1x1s."""
 
@@ -76,7 +71,6 @@ class ConvMlp(Block):
         return b.call("fc2", PointwiseNorm(out_dim=dim), x)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Mlp(Block):
     """Two linear layers on tokens with an activation between them."""
 

@@ -20,7 +20,7 @@ class LinearHeadSpec(ClassifierSpec):
         return LinearHead(norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LinearHead:
     """One linear layer on the averaged features; written into the network's class."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.attention import attend, check_attention_map, value_dim
@@ -33,7 +32,6 @@ class MB3DSpec(ResidualSpec):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TokenAttention(Block):
     """Multi-head self-attention over tokens, with a bias per offset on their map."""
 
@@ -56,7 +54,6 @@ class TokenAttention(Block):
         return b.layer("proj", Linear(heads * value_dim, dim), b.apply(Transpose(), x))
 
 
-@dataclass(frozen=True, kw_only=True)
 class MB3D(Block):
     """EfficientFormer's 3D block: attention and MLP on tokens, each with a residual.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import field_validator
@@ -37,7 +36,6 @@ class MB4DSpec(ResidualSpec):
         return MB4D(mixer=self.mixer, pool_size=self.pool_size, **self.common(site))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pooling(Block):
     """Token mixer: the average of a window, minus the input."""
 
@@ -49,7 +47,6 @@ class Pooling(Block):
         return b.apply(Subtract(), b.layer("pool", pool, x), x)
 
 
-@dataclass(frozen=True, kw_only=True)
 class MB4D(Block):
     """EfficientFormer's 4D block: token mixer and MLP on a map, each with a residual.
 

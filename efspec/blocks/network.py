@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from efspec.blocks.distilled_head import DistilledHead
@@ -14,7 +13,6 @@ from efspec.plan import Block, BlockError, Builder, RateArg, SizeArg, Value
 Head = LinearHead | DistilledHead | FeaturesHead
 
 
-@dataclass(frozen=True, kw_only=True)
 class Stage(Block):
     """Blocks of one width and resolution, behind an optional downsample."""
 
@@ -34,7 +32,6 @@ class Stage(Block):
         return b.call("blocks", self.blocks, x)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Chain(Block):
     """Blocks one after the other, numbered from 0; a conversion between them takes no number."""
 
@@ -63,7 +60,6 @@ class Chain(Block):
         return x
 
 
-@dataclass(frozen=True, kw_only=True)
 class Network(Block):
     """A network: its class is named after the spec, and holds the head's layers itself.
 

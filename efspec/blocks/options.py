@@ -20,7 +20,7 @@ MAX_RATIO = 64
 MAX_CLASSES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """What a field takes, in words, for diagnostics."""
 
@@ -104,7 +104,7 @@ InheritedDropPath = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Site:
     """Where a block is to stand, and what it inherits there.
 

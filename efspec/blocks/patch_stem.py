@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -29,7 +28,6 @@ class PatchStemSpec(Part):
         return PatchStem(out_dim=self.width, kernel_size=self.kernel, stride=self.stride)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchStem(Block):
     """Patch embedding: one strided convolution and batch normalization."""
 

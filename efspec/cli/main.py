@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import sys
 from typing import Annotated
 
-import typer
+# Start-up: what is imported stays, so looking for garbage meanwhile is wasted; and looking through
+# all installed packages for plugins of pydantic's costs more than scoring a network.
+gc.disable()
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from efspec.cli import build, generate, schema, score, show, validate
-from efspec.cli.console import print_error
-from efspec.errors import EfspecError, fail
+import typer  # noqa: E402
+
+from efspec.cli import build, generate, schema, score, show, validate  # noqa: E402
+from efspec.cli.console import print_error  # noqa: E402
+from efspec.errors import EfspecError, fail  # noqa: E402
 
 app = typer.Typer(
     name="efspec",
@@ -49,10 +56,8 @@ def options(
 
 def main() -> None:
     """Run the command line; mistakes of the user become diagnostics and exit code 1."""
-    # What is imported lives as long as the process: looking for garbage in it costs time and
-    # finds none.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    gc.enable()
+    atexit.register(gc.freeze)  # nor is there a reason to look through everything at the end
     try:
         app()
     except EfspecError as error:

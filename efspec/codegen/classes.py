@@ -14,7 +14,7 @@ from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, Layer
 from efspec.plan.size import Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassSource:
     """A class, ready for a template.
 

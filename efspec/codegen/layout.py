@@ -10,7 +10,7 @@ LINE_LENGTH = 88
 _INDENT = "    "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """A call in source text.
 
@@ -27,7 +27,7 @@ class Call:
     spread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Starred:
     """A list comprehension, unpacked into the arguments around it: `*[item for loop]`."""
 

@@ -54,7 +54,7 @@ Pooling counts as attention, being a token mixer. `residual` is sums, layer scal
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
     """Parameters and multiply-accumulates."""
 

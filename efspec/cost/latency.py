@@ -15,7 +15,7 @@ Method = Literal["measured", "differenced", "apportioned", "interpolated", "fitt
 """How a latency is known; `given` is a figure of the user's for the whole network."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BlockLatency:
     """Latency of one part of a network.
 
@@ -30,7 +30,7 @@ class BlockLatency:
     method: Method
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Latency:
     """Latency of a network.
 

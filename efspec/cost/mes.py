@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Term:
     """One metric's part in a score: `(metric / unit) ** exponent`."""
 
@@ -15,7 +15,7 @@ class Term:
     exponent: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mes:
     """A score: a base times the product of its metrics' terms.
 

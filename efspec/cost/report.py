@@ -12,7 +12,7 @@ from efspec.cost.mes import Mes
 from efspec.plan import Part, PlacedOp, Plan, parts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """Figures of one part of a network: a stage, a block, an op, or all ops of a kind.
 
@@ -37,7 +37,7 @@ class Row:
     latency_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Score:
     """What a network costs.
 

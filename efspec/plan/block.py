@@ -1,4 +1,4 @@
-"""What a block is: a frozen dataclass whose `forward` speaks to a builder.
+"""What a block is: a record whose `forward` speaks to a builder.
 
 Fields annotated `SizeArg` or `RateArg` become arguments of the printed class. All other fields
 are structural: they are decided when the class is written, and another value is another class.
@@ -6,9 +6,17 @@ are structural: they are decided when the class is written, and another value is
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    ClassVar,
+    Literal,
+    Self,
+    dataclass_transform,
+    get_type_hints,
+)
 
+from efspec.plan.record import Record
 from efspec.plan.size import Rate, Size
 
 if TYPE_CHECKING:
@@ -21,9 +29,9 @@ SizeArg = Annotated[int, _ARGUMENT]
 RateArg = Annotated[float, _ARGUMENT]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Block:
-    """Base of all blocks. Subclasses are frozen, keyword-only dataclasses with a `forward`."""
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Block(Record):
+    """Base of all blocks: records of named fields, with a `forward`."""
 
     layout: ClassVar[Literal["map", "tokens"]] = "map"
     """The representation that blocks of this type take."""
@@ -58,18 +66,13 @@ class Block:
 
     def defaults(self) -> dict[str, int | float]:
         """Default value of each constructor argument that has one."""
-        return {
-            f.name: f.default
-            for f in dataclasses.fields(self)
-            if f.name in _arguments(type(self)) and isinstance(f.default, int | float)
-        }
+        found = {name: getattr(type(self), name, None) for name in _arguments(type(self))}
+        return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     def structure(self) -> tuple[tuple[str, object], ...]:
         """The structural fields, by name."""
         sizes = self.sizes()
-        return tuple(
-            (f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in sizes
-        )
+        return tuple((name, getattr(self, name)) for name in self.fields if name not in sizes)
 
     def symbolic(self) -> Self:
         """The block with its arguments written as their names."""
@@ -77,15 +80,14 @@ class Block:
             name: Size(value, name) if isinstance(value, int) else Rate(value, name)
             for name, value in self.sizes().items()
         }
-        return dataclasses.replace(self, **named)
+        return self.replaced(**named)
 
 
 def _arguments(block: type[Block]) -> tuple[str, ...]:
     """Names of the fields that become constructor arguments, in order."""
     if block not in _known_arguments:
         hints = get_type_hints(block, include_extras=True)
-        names = (f.name for f in dataclasses.fields(block))
-        _known_arguments[block] = tuple(n for n in names if _ARGUMENT in _metadata(hints[n]))
+        _known_arguments[block] = tuple(n for n in block.fields if _ARGUMENT in _metadata(hints[n]))
     return _known_arguments[block]
 
 

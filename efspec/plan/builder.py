@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
@@ -148,7 +147,7 @@ def trace(block: Block, shape: Shape) -> Module:
     """
     # Sizes of equal value and different expression are equal as keys: only plain ones may be.
     sizes = {name: _plain_number(value) for name, value in block.sizes().items()}
-    return _trace(dataclasses.replace(block, **sizes), shape.plain())
+    return _trace(block.replaced(**sizes), shape.plain())
 
 
 @lru_cache(maxsize=16384)
@@ -219,16 +218,14 @@ def _plain_number(value: int | float) -> int | float:
 def _plain(op: AnyOp) -> AnyOp:
     """The op with every size in plain integers."""
     changes: dict[str, object] = {}
-    for f in dataclasses.fields(op):
-        value = getattr(op, f.name)
+    for name, value in vars(op).items():
         if isinstance(value, Size | Rate):
-            changes[f.name] = _plain_number(value)
+            changes[name] = _plain_number(value)
         elif isinstance(value, tuple):
-            changes[f.name] = tuple(map(plain, value))
-    return dataclasses.replace(op, **changes)  # type: ignore[arg-type]
+            changes[name] = tuple(map(plain, value))
+    return op.replaced(**changes) if changes else op
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class MapToTokens(Block):
     """A feature map as a sequence of tokens: (B, C, H, W) to (B, H * W, C)."""
 
@@ -237,7 +234,6 @@ class MapToTokens(Block):
         return b.apply(ToTokens(), x)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class TokensToMap(Block):
     """A sequence of tokens as a feature map: (B, H * W, C) to (B, C, H, W)."""
 

@@ -8,7 +8,7 @@ and the deployment targets read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +21,7 @@ Purpose = Literal["", "embedding", "attention", "mlp", "head", "other"]
 """What a module computes for, as V1's latency analysis splits a network."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Value:
     """A tensor in a module's body.
 
@@ -53,7 +53,7 @@ class Value:
         return self.written.space
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OpStep:
     """An op at work.
 
@@ -72,7 +72,7 @@ class OpStep:
     outputs: tuple[Value, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CallStep:
     """A child module at work.
 
@@ -94,7 +94,7 @@ class CallStep:
 Step = OpStep | CallStep
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Module:
     """A traced block. It knows neither its place in a network nor its caller, so it is shared.
 
@@ -109,14 +109,14 @@ class Module:
     arguments: Mapping[str, int | float]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: tuple[Step, ...]
 
     def calls(self) -> Iterator[CallStep]:
         """The child modules, in order of execution."""
         return (step for step in self.steps if isinstance(step, CallStep))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PlacedOp:
     """An op in its place in the whole network.
 
@@ -190,7 +190,7 @@ def snake_case(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """A network, resolved: what every backend reads.
 

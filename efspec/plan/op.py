@@ -7,9 +7,9 @@ d channels per head.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
 
+from efspec.plan.record import Record
 from efspec.plan.size import plain
 
 Activations = Literal["gelu", "relu", "relu6", "silu", "hardswish"]
@@ -64,8 +64,7 @@ def token_shape(channels: int, height: int, width: int) -> Shape:
     return Shape((height * width, channels), (height, width))
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Record):
     """A primitive op. Fields are its sizes and options; `infer` gives the shape of its result."""
 
     category: ClassVar[Category] = "compute"
@@ -90,13 +89,9 @@ class Op:
 class Layer(Op):
     """An op with a name of its own in the module tree, which prefixes its state."""
 
-    __slots__ = ()
-
 
 class Function(Op):
     """An op without a module of its own; state that it has belongs to the module around it."""
-
-    __slots__ = ()
 
 
 def strided(size: int, kernel_size: int, stride: int, padding: int) -> int:

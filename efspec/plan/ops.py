@@ -7,7 +7,6 @@ Letters of shapes are those of `efspec.plan.op`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from efspec.plan.op import (
@@ -76,7 +75,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
 class Conv2d(Layer):
     """Convolution with bias: (C, H, W) to (out_channels, H', W')."""
 
@@ -103,7 +101,6 @@ class Conv2d(Layer):
         return {"weight": weight, "bias": (self.out_channels,)}
 
 
-@dataclass(frozen=True, slots=True)
 class Linear(Layer):
     """Affine map over the last axis: (..., in_features) to (..., out_features)."""
 
@@ -119,7 +116,6 @@ class Linear(Layer):
         return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
 
 
-@dataclass(frozen=True, slots=True)
 class BatchNorm2d(Layer):
     """Batch normalisation of a map, per channel."""
 
@@ -140,7 +136,6 @@ class BatchNorm2d(Layer):
         }
 
 
-@dataclass(frozen=True, slots=True)
 class LayerNorm(Layer):
     """Layer normalisation of tokens over their channels."""
 
@@ -152,7 +147,6 @@ class LayerNorm(Layer):
         return {"weight": (self.num_features,), "bias": (self.num_features,)}
 
 
-@dataclass(frozen=True, slots=True)
 class Activation(Layer):
     """A pointwise non-linearity."""
 
@@ -161,7 +155,6 @@ class Activation(Layer):
     function: Activations
 
 
-@dataclass(frozen=True, slots=True)
 class AvgPool2d(Layer):
     """Average over windows of a map; padding is not counted in the average."""
 
@@ -179,7 +172,6 @@ class AvgPool2d(Layer):
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Upsample(Layer):
     """Bilinear interpolation of a map to an exact size, with half-pixel centres."""
 
@@ -191,7 +183,6 @@ class Upsample(Layer):
         return map_shape(x.channels, self.height, self.width)
 
 
-@dataclass(frozen=True, slots=True)
 class DropPath(Layer):
     """Stochastic depth: in training, zero the value per sample with a probability.
 
@@ -204,7 +195,6 @@ class DropPath(Layer):
     drop_prob: float
 
 
-@dataclass(frozen=True, slots=True)
 class LayerScale(Layer):
     """A learned factor per channel, of a map (`spatial`) or of tokens.
 
@@ -223,7 +213,6 @@ class LayerScale(Layer):
         return {"gamma": (self.num_features,)}
 
 
-@dataclass(frozen=True, slots=True)
 class AttentionBias(Function):
     """Adds a learned bias per head and per absolute offset of query and key: (h, Nq, Nk).
 
@@ -245,7 +234,6 @@ class AttentionBias(Function):
         return {"attention_biases": (self.num_heads, self.height * self.width)}
 
 
-@dataclass(frozen=True, slots=True)
 class Add(Function):
     """Sum of two values of one shape."""
 
@@ -257,7 +245,6 @@ class Add(Function):
         return x
 
 
-@dataclass(frozen=True, slots=True)
 class Subtract(Function):
     """Difference of two values of one shape."""
 
@@ -267,7 +254,6 @@ class Subtract(Function):
         return x
 
 
-@dataclass(frozen=True, slots=True)
 class Scale(Function):
     """Product with `base ** exponent`, as the attention logits with `key_dim ** -0.5`."""
 
@@ -275,7 +261,6 @@ class Scale(Function):
     exponent: float = -0.5
 
 
-@dataclass(frozen=True, slots=True)
 class MatMul(Function):
     """Matrix product over the last two axes: (..., m, k) and (..., k, n) to (..., m, n)."""
 
@@ -285,12 +270,10 @@ class MatMul(Function):
         return Shape((*x.sizes[:-1], y.sizes[-1]))
 
 
-@dataclass(frozen=True, slots=True)
 class Softmax(Function):
     """Softmax over the last axis."""
 
 
-@dataclass(frozen=True, slots=True)
 class GlobalPool(Function):
     """Mean over a map or over tokens: to (C,)."""
 
@@ -301,7 +284,6 @@ class GlobalPool(Function):
         return Shape((x.channels,))
 
 
-@dataclass(frozen=True, slots=True)
 class AverageHeads(Function):
     """Mean of the two heads' logits; in training the network returns both instead.
 

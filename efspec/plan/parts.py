@@ -11,7 +11,7 @@ from efspec.plan.ops import Shape
 _STAGE = re.compile(r"stages\.(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Part:
     """A part of a network.
 

@@ -5,14 +5,12 @@ Letters of shapes are those of `efspec.plan.op`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from efspec.plan.op import Category, Function, Shape, map_shape, require, token_shape
 from efspec.plan.size import plain
 
 
-@dataclass(frozen=True, slots=True)
 class Transpose(Function):
     """Swap of the last two axes."""
 
@@ -24,7 +22,6 @@ class Transpose(Function):
         return Shape((*x.sizes[:-2], x.sizes[-1], x.sizes[-2]))
 
 
-@dataclass(frozen=True, slots=True)
 class Flatten(Function):
     """A map (C, H, W) as (C, H * W)."""
 
@@ -37,7 +34,6 @@ class Flatten(Function):
         return Shape((channels, height * width))
 
 
-@dataclass(frozen=True, slots=True)
 class Unflatten(Function):
     """(C, height * width) as a map (C, height, width)."""
 
@@ -52,7 +48,6 @@ class Unflatten(Function):
         return map_shape(x.sizes[0], self.height, self.width)
 
 
-@dataclass(frozen=True, slots=True)
 class SplitHeads(Function):
     """(h * d, N) as (h, d, N)."""
 
@@ -71,7 +66,6 @@ class SplitHeads(Function):
         return Shape((self.num_heads, self.head_dim, x.sizes[1]))
 
 
-@dataclass(frozen=True, slots=True)
 class MergeHeads(Function):
     """(h, d, N) as (h * d, N)."""
 
@@ -84,7 +78,6 @@ class MergeHeads(Function):
         return Shape((heads * dim, tokens))
 
 
-@dataclass(frozen=True, slots=True)
 class Split(Function):
     """The channels of every head, in parts: (h, d, N) to (h, part, N) for each part."""
 
@@ -98,7 +91,6 @@ class Split(Function):
         return tuple(Shape((heads, part, tokens)) for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
 class ToTokens(Function):
     """A map (C, H, W) as tokens (H * W, C)."""
 
@@ -110,7 +102,6 @@ class ToTokens(Function):
         return token_shape(*x.sizes)
 
 
-@dataclass(frozen=True, slots=True)
 class ToMap(Function):
     """Tokens (height * width, C) as a map (C, height, width)."""
 

@@ -17,7 +17,7 @@ Layout = Literal["efspec", "timm", "official"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tensor:
     """A tensor of a checkpoint: what it is called there, and its shape there."""
 

@@ -14,7 +14,7 @@ from efspec.spec.schema import LinearSchedule, NetworkSpec
 
 LINE_LENGTH = 100
 
-_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _.,/+()-]*[A-Za-z0-9_./+)-])?")
+_PLAIN = r"[A-Za-z](?:[A-Za-z0-9 _.,/+()-]*[A-Za-z0-9_./+)-])?"
 _READ_AS_OTHERS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 """Words that YAML 1.1 or 1.2 does not read as strings; in lower case."""
 
@@ -166,7 +166,7 @@ def _enclosed(start: str, items: list[list[str]], end: str) -> list[str]:
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        safe = _PLAIN.fullmatch(value) and value.lower() not in _READ_AS_OTHERS
+        safe = re.fullmatch(_PLAIN, value) and value.lower() not in _READ_AS_OTHERS
         return value if safe else json.dumps(value, ensure_ascii=False)
     if isinstance(value, float):
         return _number(value)

@@ -11,7 +11,7 @@ from efspec.spec.files import empty_file
 from efspec.spec.source_map import MAX_DEPTH, Node, Source
 from efspec.spec.yaml_reader import MAX_DIGITS, MAX_NODES
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
+_TOKEN = r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+'
 
 _SYNTAX = {  # part of the parser's words: what we say, and a fix
     "Expecting value": (
@@ -33,7 +33,7 @@ _SYNTAX = {  # part of the parser's words: what we say, and a fix
     ),
     "escape": ("no such escape in a text", "write `\\\\` for a backslash"),
 }
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
 class _NeedsPositions(Exception):  # noqa: N818 - not an error: a request to read with positions
@@ -56,7 +56,7 @@ def parse_json(source: Source) -> object:
         mistakes: list[Diagnostic] = []
         read_json(source, mistakes)
         raise EfspecError(mistakes) from None
-    if _SURROGATE.search(source.text):
+    if re.search(_SURROGATE, source.text):
         read_json(source, [])  # refuses halves of characters
     return values
 
@@ -75,7 +75,7 @@ def read_json(source: Source, mistakes: list[Diagnostic]) -> Node:
     stack = [holder]
     key: tuple[str, tuple[int, int]] | None = None
     positions = _Positions(source.text)
-    for count, match in enumerate(_TOKEN.finditer(source.text)):
+    for count, match in enumerate(re.finditer(_TOKEN, source.text)):
         token, at = match.group(), positions.at(match.start())
         top = stack[-1].value
         if token in (":", ","):

@@ -16,7 +16,7 @@ Loc = tuple[str | int, ...]
 MAX_DEPTH = 32
 """How deep a spec may be nested."""
 
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_LINE_BREAK = "\r\n|[\r\n\x85\u2028\u2029]"
 
 
 class Source:
@@ -37,7 +37,7 @@ class Source:
     @cached_property
     def lines(self) -> list[str]:
         """The lines, without what ends them."""
-        return _LINE_BREAK.split(self.text)
+        return re.split(_LINE_BREAK, self.text)
 
     def place(self, line: int, column: int) -> Place:
         """A position for a diagnostic.
@@ -61,7 +61,7 @@ class Source:
 
     def place_at(self, offset: int) -> Place:
         """The position of a character of the text, counted from 0."""
-        before = _LINE_BREAK.split(self.text[:offset])
+        before = re.split(_LINE_BREAK, self.text[:offset])
         return self.place(len(before) - 1, len(before[-1]))
 
 
