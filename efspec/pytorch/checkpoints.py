@@ -43,7 +43,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file can fail anywhere in the readers
         raise fail(
             "unreadable-checkpoint",
-            str(error).strip().splitlines()[0][:200] or type(error).__name__,
+            (str(error).strip() or type(error).__name__).splitlines()[0][:200],
             file=str(path),
             expected="tensors by name, as torch.save or safetensors writes them, without code",
             fix="save `model.state_dict()` instead of the whole model",
