@@ -59,8 +59,9 @@ def show(
 
 def as_dict(plan: Plan) -> dict[str, object]:
     """A plan for programs: parts in order, and in each its ops."""
-    from efspec.plan import parts
+    from efspec.plan import ops_by_part, parts
 
+    by_part = ops_by_part(plan)
     return {
         "name": plan.name,
         "description": plan.description,
@@ -85,7 +86,7 @@ def as_dict(plan: Plan) -> dict[str, object]:
                             for name, shape in placed.op.parameters().items()
                         },
                     }
-                    for placed in part.ops
+                    for placed in by_part[part.path]
                 ],
             }
             for part in parts(plan)

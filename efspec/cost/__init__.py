@@ -1,6 +1,6 @@
 """What a network costs, exactly and without torch: parameters, MACs, memory, latency, MES."""
 
-from efspec.cost.counts import KINDS, Counts, count, kind_of
+from efspec.cost.counts import KINDS, Counts, count_module, kind_of
 from efspec.cost.latency import BlockLatency, Latency, LatencySource, given
 from efspec.cost.memory import peak_activation_bytes
 from efspec.cost.mes import Mes, Term
@@ -16,7 +16,7 @@ __all__ = [
     "Row",
     "Score",
     "Term",
-    "count",
+    "count_module",
     "given",
     "kind_of",
     "peak_activation_bytes",

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, assert_never, get_args
+from functools import lru_cache
+from typing import Literal, NamedTuple, assert_never, get_args
 
-from efspec.plan import PlacedOp, Shape
+from efspec.plan import CallStep, Module, PlacedOp, Shape
 from efspec.plan.ops import (
     Activation,
     Add,
@@ -54,31 +54,34 @@ Pooling counts as attention, being a token mixer. `residual` is sums, layer scal
 """
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Parameters and multiply-accumulates."""
 
     params: int = 0
     params_folded: int = 0
     macs: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.params + other.params,
-            self.params_folded + other.params_folded,
-            self.macs + other.macs,
-        )
+
+@lru_cache(maxsize=16384)
+def count_module(module: Module) -> Counts:
+    """The counts of a module and all below it; what equal blocks share is counted once."""
+    return total(
+        count_module(step.module)
+        if isinstance(step, CallStep)
+        else count_op(step.op, tuple(v.shape for v in step.inputs), step.outputs[0].shape)
+        for step in module.steps
+    )
 
 
-def count(ops: Iterable[PlacedOp]) -> Counts:
-    """The counts of ops together."""
-    params = folded = total = 0
-    for placed in ops:
-        own = sum(math.prod(shape) for shape in placed.op.parameters().values())
-        params += own
-        folded += 0 if placed.op.parameters_fold else own
-        total += macs(placed.op, placed.input_shapes, placed.output_shapes[0])
-    return Counts(params, folded, total)
+def count_op(op: AnyOp, inputs: tuple[Shape, ...], output: Shape) -> Counts:
+    """The counts of one op on one image."""
+    params = sum(math.prod(shape) for shape in op.parameters().values())
+    return Counts(params, 0 if op.parameters_fold else params, macs(op, inputs, output))
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    return Counts(*map(sum, zip(*counts, strict=True)))
 
 
 def macs(op: AnyOp, inputs: tuple[Shape, ...], output: Shape) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from efspec.cost.counts import KINDS, Counts, count, kind_of
+from efspec.cost.counts import KINDS, Counts, Kind, count_module, count_op, kind_of, total
 from efspec.cost.latency import LatencySource, Method
 from efspec.cost.memory import peak_activation_bytes
 from efspec.cost.mes import Mes
-from efspec.plan import Part, PlacedOp, Plan, parts
+from efspec.plan import Part, PlacedOp, Plan, head_steps, parts
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,16 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
     known = latency(plan) if latency else None
     ms = {block.path: block.ms for block in known.blocks} if known else {}
     pieces = parts(plan)
-    blocks = tuple(_part_row(part, ms.get(part.path)) for part in pieces)
-    total = sum((count(part.ops) for part in pieces), Counts())
+    counts = [_part_counts(plan, part) for part in pieces]
+    blocks = tuple(
+        _row(part.path, part.type, own, part.input.sizes, part.output.sizes, ms.get(part.path))
+        for part, own in zip(pieces, counts, strict=True)
+    )
+    whole = total(counts)
     metrics: dict[str, float] = {
-        "params": total.params,
-        "params_folded": total.params_folded,
-        "macs": total.macs,
+        "params": whole.params,
+        "params_folded": whole.params_folded,
+        "macs": whole.macs,
         "activation_bytes_peak": peak_activation_bytes(plan),
     }
     if known:
@@ -102,9 +106,9 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         hash=plan.hash,
         device=(known.device or None) if known else None,
         input=plan.input,
-        params=total.params,
-        params_folded=total.params_folded,
-        macs=total.macs,
+        params=whole.params,
+        params_folded=whole.params_folded,
+        macs=whole.macs,
         activation_bytes_peak=int(metrics["activation_bytes_peak"]),
         latency_ms=known.ms if known else None,
         mes=mes(metrics) if known and mes else None,
@@ -120,7 +124,7 @@ def op_rows(plan: Plan) -> list[Row]:
         _row(
             placed.id,
             type(placed.op).__name__,
-            [placed],
+            _placed_counts(placed),
             placed.input_shapes[0].sizes,
             placed.output_shapes[0].sizes,
         )
@@ -130,47 +134,42 @@ def op_rows(plan: Plan) -> list[Row]:
 
 def kind_rows(plan: Plan) -> list[Row]:
     """Figures of each kind of op that the network has."""
-    by_kind = _grouped(plan.ops(), kind_of)
-    return [_row(kind, "", by_kind[kind]) for kind in KINDS if kind in by_kind]
+    by_kind: dict[Kind, list[Counts]] = {}
+    for placed in plan.ops():
+        by_kind.setdefault(kind_of(placed), []).append(_placed_counts(placed))
+    return [_row(kind, "", total(by_kind[kind])) for kind in KINDS if kind in by_kind]
 
 
 def _stage_rows(pieces: list[Part], blocks: tuple[Row, ...]) -> Iterable[Row]:
-    groups: dict[str, list[tuple[Part, Row]]] = {}
+    groups: dict[str, list[Row]] = {}
     for part, row in zip(pieces, blocks, strict=True):
-        name = part.path if part.stage is None else str(part.stage)
-        groups.setdefault(name, []).append((part, row))
-    for name, members in groups.items():
-        ops = [placed for part, _ in members for placed in part.ops]
-        known = [row.latency_ms for _, row in members if row.latency_ms is not None]
-        first, last = members[0][0], members[-1][0]
-        yield _row(
-            name,
-            "",
-            ops,
-            first.input.sizes,
-            last.output.sizes,
-            sum(known) if len(known) == len(members) else None,
-        )
+        groups.setdefault(part.path if part.stage is None else str(part.stage), []).append(row)
+    for name, rows in groups.items():
+        counts = total(Counts(row.params, row.params_folded, row.macs) for row in rows)
+        known = [row.latency_ms for row in rows if row.latency_ms is not None]
+        ms = sum(known) if len(known) == len(rows) else None
+        yield _row(name, "", counts, rows[0].input, rows[-1].output, ms)
 
 
-def _part_row(part: Part, ms: float | None) -> Row:
-    return _row(part.path, part.type, part.ops, part.input.sizes, part.output.sizes, ms)
+def _part_counts(plan: Plan, part: Part) -> Counts:
+    if part.module:
+        return count_module(part.module)
+    return total(
+        count_op(step.op, tuple(v.shape for v in step.inputs), step.outputs[0].shape)
+        for step in head_steps(plan)
+    )
+
+
+def _placed_counts(placed: PlacedOp) -> Counts:
+    return count_op(placed.op, placed.input_shapes, placed.output_shapes[0])
 
 
 def _row(
     name: str,
     type_: str,
-    ops: Iterable[PlacedOp],
+    counts: Counts,
     input_: tuple[int, ...] = (),
     output: tuple[int, ...] = (),
     ms: float | None = None,
 ) -> Row:
-    counts = count(ops)
-    return Row(name, type_, input_, output, counts.params, counts.params_folded, counts.macs, ms)
-
-
-def _grouped(ops: Iterable[PlacedOp], key: Callable[[PlacedOp], str]) -> dict[str, list[PlacedOp]]:
-    groups: dict[str, list[PlacedOp]] = {}
-    for placed in ops:
-        groups.setdefault(key(placed), []).append(placed)
-    return groups
+    return Row(name, type_, input_, output, *counts, latency_ms=ms)

@@ -5,7 +5,7 @@ from efspec.plan.builder import BlockError, Builder, mistake, trace
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
 from efspec.plan.op import Shape, map_shape, token_shape
 from efspec.plan.ops import AnyOp
-from efspec.plan.parts import Part, parts
+from efspec.plan.parts import Part, head_steps, ops_by_part, parts
 from efspec.plan.size import Size, plain
 
 __all__ = [
@@ -24,8 +24,10 @@ __all__ = [
     "Size",
     "SizeArg",
     "Value",
+    "head_steps",
     "map_shape",
     "mistake",
+    "ops_by_part",
     "parts",
     "plain",
     "token_shape",

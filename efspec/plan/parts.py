@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from efspec.plan.module import CallStep, Module, PlacedOp, Plan, walk
-from efspec.plan.ops import Shape
+from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan
+from efspec.plan.op import Shape
 
 _STAGE = re.compile(r"stages\.(\d+)")
 
@@ -20,7 +20,6 @@ class Part:
         type: Name of its class.
         stage: Number of its stage, or None.
         module: Its module, or None for the head.
-        ops: Its ops.
         input: Shape of what it takes.
         output: Shape of what it gives.
     """
@@ -29,47 +28,52 @@ class Part:
     type: str
     stage: int | None
     module: Module | None
-    ops: tuple[PlacedOp, ...]
     input: Shape
     output: Shape
 
 
 def parts(plan: Plan) -> list[Part]:
     """The parts of a network in order of execution, the head last; each op is in one of them."""
-    ops = plan.ops()
     found: list[Part] = []
-    head: list[PlacedOp] = []
-    done = 0
 
     def visit(module: Module, path: str) -> None:
-        nonlocal done
-        for step in module.steps:
+        for step in module.calls():
             child = f"{path}{step.name}"
-            if not isinstance(step, CallStep):  # only the network's own class holds layers
-                head.append(ops[done])
-                done += 1
-            elif step.module.block.inline:
+            if step.module.block.inline:
                 visit(step.module, f"{child}.")
             else:
-                count = len(walk(step.module)[0])
-                found.append(_part(child, step, ops[done : done + count]))
-                done += count
+                found.append(_part(child, step))
 
     visit(plan.network, "")
+    head = head_steps(plan)
     if head:
-        output = head[-1].output_shapes[0]
-        found.append(Part("head", "head", None, None, tuple(head), head[0].input_shapes[0], output))
+        first, last = head[0].inputs[0].shape, head[-1].outputs[0].shape
+        found.append(Part("head", "head", None, None, first, last))
     return found
 
 
-def _part(path: str, step: CallStep, ops: tuple[PlacedOp, ...]) -> Part:
+def head_steps(plan: Plan) -> list[OpStep]:
+    """The ops that the network's own class holds: those of the head, and only they."""
+    return [step for step in plan.network.steps if isinstance(step, OpStep)]
+
+
+def ops_by_part(plan: Plan) -> dict[str, list[PlacedOp]]:
+    """The ops of each part, by its path."""
+    found: dict[str, list[PlacedOp]] = {part.path: [] for part in parts(plan)}
+    paths = sorted(found, key=len, reverse=True)
+    for placed in plan.ops():
+        inside = (p for p in paths if placed.id.startswith((f"{p}.", f"{p}/")) and p != "head")
+        found[next(inside, "head")].append(placed)
+    return found
+
+
+def _part(path: str, step: CallStep) -> Part:
     stage = _STAGE.match(path)
     return Part(
         path=path,
         type=step.module.block.class_name(),
         stage=int(stage[1]) if stage else None,
         module=step.module,
-        ops=ops,
         input=step.inputs[0].shape,
         output=step.outputs[0].shape,
     )

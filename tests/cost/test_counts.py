@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import efspec
-from efspec.cost import count
+from efspec.cost import count_module, peak_activation_bytes
 from efspec.cost.report import kind_rows, op_rows
-from efspec.plan import parts
+from efspec.plan import Plan, map_shape, ops_by_part, parts, trace
+from efspec.plan.builder import MapToTokens
 from tests.strategies import networks
 
 PUBLISHED = {  # exact params, exact MACs, folded params in M as printed
@@ -60,19 +63,41 @@ def test_mes_is_100_at_its_units_and_falls_as_stated() -> None:
 def test_parts_kinds_and_ops_add_up(fields: dict[str, object]) -> None:
     plan = efspec.resolve(efspec.load(fields))
     score = efspec.score(plan)
-    total = count(plan.ops())
-    assert (score.params, score.params_folded, score.macs) == (
-        total.params,
-        total.params_folded,
-        total.macs,
-    )
+    assert count_module(plan.network) == (score.params, score.params_folded, score.macs)
     for rows in (score.stages, score.blocks, op_rows(plan), kind_rows(plan)):
         assert sum(row.params for row in rows) == score.params
         assert sum(row.params_folded for row in rows) == score.params_folded
         assert sum(row.macs for row in rows) == score.macs
     ids = [placed.id for placed in plan.ops()]
     assert len(set(ids)) == len(ids)
-    assert sorted(p.id for part in parts(plan) for p in part.ops) == sorted(ids)
+    by_part = ops_by_part(plan)
+    assert list(by_part) == [part.path for part in parts(plan)]
+    assert sorted(p.id for ops in by_part.values() for p in ops) == sorted(ids)
+    for row in score.blocks:
+        own = sum(prod(s) for p in by_part[row.name] for s in p.op.parameters().values())
+        assert own == row.params
+    assert score.activation_bytes_peak == flattened_peak(plan)
+
+
+def flattened_peak(plan: Plan) -> int:
+    """Peak memory by the definition: one op after the other, over the whole network."""
+    ops = plan.ops()
+    storage, size, last_use = {0: 0}, {0: plan.network.inputs[0].shape.elements()}, {0: -1}
+    for i, placed in enumerate(ops):
+        for number, shape in zip(placed.outputs, placed.output_shapes, strict=True):
+            storage[number] = storage[placed.inputs[0]] if placed.op.is_view else number
+            size.setdefault(storage[number], shape.elements())
+        for number in (*placed.inputs, *placed.outputs):
+            last_use[storage[number]] = i
+    for number in plan.outputs():
+        last_use[storage[number]] = len(ops)
+    peak = 0
+    for i, placed in enumerate(ops):
+        made = {storage[n] for n in placed.outputs}
+        before = {0, *(storage[n] for earlier in ops[:i] for n in earlier.outputs)}
+        alive = {n for n in before if last_use[n] >= i} | made
+        peak = max(peak, sum(size[n] for n in alive))
+    return 2 * peak
 
 
 def test_peak_memory_by_hand() -> None:
@@ -91,9 +116,5 @@ def test_peak_memory_by_hand() -> None:
 
 
 def test_views_take_no_memory() -> None:
-    from efspec.cost import peak_activation_bytes
-    from efspec.plan import Plan, map_shape, trace
-    from efspec.plan.builder import MapToTokens
-
     plan = Plan("view", "", "", trace(MapToTokens(), map_shape(4, 8, 8)))
     assert peak_activation_bytes(plan) == 2 * 4 * 8 * 8
