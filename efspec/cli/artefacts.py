@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import keyword
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 
 TARGETS = ("code", "weights")
 MANIFEST = "build.json"
+MAX_SEED = 2**64 - 1
+"""The largest seed that torch takes."""
 
 Step = Callable[[str], None]
+Entry = dict[str, str | int]
+"""What `build.json` says of an artefact: `file`, `sha256` and `bytes`."""
 
 
 def write_artefacts(
@@ -32,6 +38,7 @@ def write_artefacts(
 
     Each file is written under a temporary name and renamed: it is there as it was, or as it is to
     be. Until the list is written anew it is away, so that a folder with a list is a whole one.
+    Artefacts of the same network that an earlier build left stay in the list.
 
     Args:
         plan: The network.
@@ -39,50 +46,39 @@ def write_artefacts(
         targets: What to write, of `TARGETS`.
         weights: A checkpoint in any known layout; None for initial weights.
         seed: Seed of the initial weights.
-        step: Called at the start of each step with what it does.
+        step: Called at the start of each of `steps(targets)` steps with what it does.
+
+    Returns:
+        The path of each artefact that was written, by target.
 
     Raises:
-        EfspecError: When a target is unknown or a checkpoint is of another network.
-        OSError: When the folder cannot be written.
+        EfspecError: When there is no target or an unknown one, a seed is out of range, a
+            checkpoint is of another network, or the folder cannot be written.
     """
     check_targets(targets)
-    contents = _contents(
-        plan, targets, weights, seed, step
-    )  # nothing is touched before all is made
-    folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob(f"{TEMPORARY}*"):
-        left_over.unlink(missing_ok=True)
-    manifest = folder / MANIFEST
-    manifest.unlink(missing_ok=True)
-    paths = {}
-    for target, (name, data) in contents.items():
-        paths[target] = folder / name
-        with replaced(paths[target]) as temporary:
-            temporary.write_bytes(data)
-    listing = {
-        "name": plan.name,
-        "hash": plan.hash,
-        "input": plan.input,
-        "artefacts": {
-            target: {
-                "file": name,
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "bytes": len(data),
-            }
-            for target, (name, data) in contents.items()
-        },
-    }
-    with replaced(manifest) as temporary:
-        temporary.write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
-    return paths
+    if not 0 <= seed <= MAX_SEED:
+        raise fail("bad-seed", f"{seed} cannot be a seed", expected="an integer from 0 to 2^64 - 1")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise fail("not-a-folder", "it is a file, not a folder", file=str(folder))
+        # Nothing is touched before all is made.
+        contents = _contents(plan, targets, weights, seed, step)
+        step("writing files")
+        _write(plan, folder, contents)
+    except OSError as error:
+        place = str(error.filename or folder)
+        raise fail("cannot-access", error.strerror or str(error), file=place) from error
+    return {target: folder / name for target, (name, _) in contents.items()}
 
 
 def check_targets(targets: tuple[str, ...]) -> None:
-    """Refuse targets that there are not.
+    """Refuse targets that there are not, and having none.
 
     Raises:
-        EfspecError: When one is unknown.
+        EfspecError: When one is unknown, or there is none.
     """
+    if not targets:
+        raise fail("no-target", "no target is named", expected=", ".join(TARGETS))
     for target in targets:
         if target not in TARGETS:
             raise fail(
@@ -93,9 +89,58 @@ def check_targets(targets: tuple[str, ...]) -> None:
             )
 
 
+def steps(targets: tuple[str, ...]) -> int:
+    """How many steps `write_artefacts` takes."""
+    return 1 + ("code" in targets) + 2 * ("weights" in targets)
+
+
 def file_stem(plan: Plan) -> str:
     """Name of a network's files without their ending; Python can import it."""
-    return plan.name.replace("-", "_").replace(".", "_")
+    stem = plan.name.replace("-", "_").replace(".", "_")
+    hides = keyword.iskeyword(stem) or stem in sys.stdlib_module_names or stem == "torch"
+    return f"{stem}_" if hides else stem
+
+
+def _write(plan: Plan, folder: Path, contents: dict[str, tuple[str, bytes]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob(f"{TEMPORARY}*"):
+        left_over.unlink(missing_ok=True)
+    entries: dict[str, Entry] = {
+        target: {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for target, (name, data) in contents.items()
+    }
+    manifest = folder / MANIFEST
+    kept = {t: entry for t, entry in _intact(manifest, plan).items() if t not in entries}
+    manifest.unlink(missing_ok=True)
+    for name, data in contents.values():
+        with replaced(folder / name) as temporary:
+            temporary.write_bytes(data)
+    artefacts = {t: (entries | kept)[t] for t in TARGETS if t in entries or t in kept}
+    listing = {"name": plan.name, "hash": plan.hash, "input": plan.input, "artefacts": artefacts}
+    with replaced(manifest) as temporary:
+        temporary.write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
+
+
+def _intact(manifest: Path, plan: Plan) -> dict[str, Entry]:
+    """The artefacts of a plan that a list names and that are as it says."""
+    try:
+        listing = json.loads(manifest.read_text(encoding="utf-8"))
+        if listing["hash"] != plan.hash:
+            return {}
+        return {
+            target: entry
+            for target, entry in listing["artefacts"].items()
+            if _sha256(manifest.parent / entry["file"]) == entry["sha256"]
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # no list, or no list of ours: nothing is known to be whole
+
+
+def _sha256(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _contents(

@@ -20,7 +20,7 @@ from efspec.cli.options import (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("build")(build)
+    app.command("build", short_help="Write a network's code and weights.")(build)
 
 
 def build(
@@ -30,16 +30,19 @@ def build(
         typer.Option("-o", "--output", metavar="DIR", help="Where to; build/NAME by default."),
     ] = None,
     targets: Annotated[
-        str, typer.Option("-t", "--targets", metavar="TARGETS", help="What to write.")
+        str,
+        typer.Option(
+            "-t", "--targets", metavar="TARGETS", help="What to write, with commas between."
+        ),
     ] = "code,weights",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="CKPT",
-            help="A checkpoint, .pth, .pt or .safetensors, of efspec, timm or the authors.",
+            help="A .pth, .pt or .safetensors file in efspec's, timm's or the authors' layout.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the initial weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights.")] = 0,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
@@ -51,13 +54,15 @@ def build(
     checkpoint or freshly drawn). build.json lists them with their hashes and is written last, so
     that a folder with one is whole; building again repairs what an interruption left.
     """
-    from efspec.cli.artefacts import MANIFEST, check_targets, write_artefacts
+    from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
 
     wanted = tuple(target.strip() for target in targets.split(",") if target.strip())
     check_targets(wanted)
+    if str(output) == "-":
+        raise typer.BadParameter("several files need a folder, not -", param_hint="-o")
     plan = read_plan(spec, set_, size, input_format)
     folder = output or Path("build") / plan.name
-    with progress(3) as step:
+    with progress(steps(wanted)) as step:
         paths = write_artefacts(plan, folder, wanted, weights, seed, step)
     if json_:
         typer.echo((folder / MANIFEST).read_text(encoding="utf-8").rstrip("\n"))

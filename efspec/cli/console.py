@@ -50,11 +50,18 @@ def _print_rich(
     table = Table(
         title=escape(title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
-    for column, right in zip(columns, numeric, strict=True):
-        table.add_column(column, justify="right" if right else "left", no_wrap=right)
+    needed = 0
+    for column, *cells, right in zip(columns, *texts, numeric, strict=True):
+        whole = right or not any(" " in cell for cell in cells)
+        table.add_column(column, justify="right" if right else "left", no_wrap=whole)
+        words = [column, *cells] if whole else " ".join([column, *cells]).split()
+        needed += max(map(len, words)) + 3
     for row in texts:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    # Texts wrap at spaces; names and numbers are never cut, though lines grow longer than wished.
+    console = Console()
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def _cell(cell: Cell) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +18,30 @@ TEMPORARY = ".efspec-"
 def replaced(target: Path) -> Iterator[Path]:
     """A temporary path beside a target, which takes the target's place if all goes well.
 
+    What a link points to is replaced, not the link. Devices and pipes cannot be replaced: they
+    are given as they are, to be written to.
+
     Raises:
-        OSError: When the folder cannot be written.
+        OSError: When the target cannot be written; it names the target or its folder.
     """
-    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=target.suffix, dir=target.parent)
-    os.close(descriptor)
+    import tempfile
+
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    target = target.resolve() if target.is_symlink() else target
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    try:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=target.suffix, dir=target.parent)
+    except OSError as error:  # it names the temporary file, of which the user knows nothing
+        raise OSError(error.errno, error.strerror, str(target.parent)) from None
+    os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for its owner's eyes only
+        temporary.chmod(mode)  # mkstemp makes files for its owner's eyes only
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

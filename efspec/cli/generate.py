@@ -20,11 +20,13 @@ from efspec.errors import fail
 
 DIFFERENCE = 3
 """Exit code of a check that found a difference."""
+MAX_SHOWN = 60
+"""How many lines of a difference are shown."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("generate")(generate)
+    app.command("generate", short_help="Write a standalone PyTorch file.")(generate)
 
 
 def generate(
@@ -50,20 +52,26 @@ def generate(
     from efspec.cli.files import write_lines
     from efspec.codegen import generate as generate_source
 
+    if check and (output is None or str(output) == "-"):
+        raise typer.BadParameter("it compares with a file: name it with -o", param_hint="--check")
     if templates is not None and not templates.is_dir():
         raise fail("no-such-folder", "there is no such folder", file=str(templates))
     source = generate_source(read_plan(spec, set_, size, input_format), templates)
     if not check:
         write_lines(output, source.splitlines())
         return
-    if output is None:
-        raise typer.BadParameter("--check compares with a file: name it with -o")
-    check_text(output, source)
+    if output is not None:
+        check_text(output, source)
 
 
 def check_text(file: Path, expected: str) -> None:
-    """Compare a file with what it should hold; on a difference show it and exit with 3."""
-    if not file.is_file():
+    """Compare a file with what it should hold; on a difference show it and exit with 3.
+
+    Raises:
+        Exit: When they differ, or the file does not exist.
+        OSError: When it cannot be read.
+    """
+    if not file.exists():
         typer.echo(f"{file} does not exist", err=True)
         raise typer.Exit(DIFFERENCE)
     found = file.read_bytes()
@@ -71,7 +79,10 @@ def check_text(file: Path, expected: str) -> None:
         return
     lines = found.decode(errors="replace").splitlines(keepends=True)
     wanted = expected.splitlines(keepends=True)
-    for line in list(difflib.unified_diff(lines, wanted, str(file), "generated"))[:60]:
+    changes = list(difflib.unified_diff(lines, wanted, str(file), "generated"))
+    for line in changes[:MAX_SHOWN]:
         typer.echo(line.rstrip("\r\n"), err=True)
+    if len(changes) > MAX_SHOWN:
+        typer.echo(f"... and {len(changes) - MAX_SHOWN:,} more lines", err=True)
     typer.echo(f"{file} differs from what its source says", err=True)
     raise typer.Exit(DIFFERENCE)

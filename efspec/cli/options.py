@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from efspec.errors import fail
+
 if TYPE_CHECKING:
     from efspec.plan import Plan
     from efspec.spec.schema import NetworkSpec
@@ -38,7 +40,7 @@ SpecArgument = Annotated[
 SpecArguments = Annotated[
     list[str],
     typer.Argument(
-        metavar="SPEC...",
+        metavar="SPEC",
         help="Specs: paths, names of shipped specs such as v2_s1, or - for standard input.",
         autocompletion=_shipped,
     ),
@@ -46,7 +48,9 @@ SpecArguments = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="FIELD=VALUE", help="Change a field, as in --set stages.2.width=128."
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field, as in --set stages.2.width=128; may be repeated.",
     ),
 ]
 SizeOption = Annotated[
@@ -63,11 +67,38 @@ OutputOption = Annotated[
 ]
 
 
+def check_sources(specs: list[str]) -> None:
+    """Refuse to read standard input twice.
+
+    Raises:
+        BadParameter: When `-` is given more than once.
+    """
+    if specs.count("-") > 1:
+        raise typer.BadParameter("- is given twice, and can be read once", param_hint="SPEC")
+
+
+def is_stream(source: str, input_format: InputFormat | None) -> bool:
+    """Whether a source is JSON Lines, which hold any number of specs."""
+    from efspec.spec.files import JSON_LINES
+
+    return (input_format or Path(source).suffix) in JSON_LINES
+
+
 def changes(sets: list[str] | None, size: str | None) -> tuple[str, ...]:
-    """The changes that `--set` and `--size` ask for."""
+    """The changes that `--set` and `--size` ask for.
+
+    Raises:
+        EfspecError: When the size is none.
+    """
     wanted = list(sets or ())
     if size is not None:
-        height, _, width = size.partition("x")
+        height, by, width = size.partition("x")
+        if not all(n.isascii() and n.isdecimal() for n in ([height, width] if by else [height])):
+            raise fail(
+                "bad-size",
+                f"--size: {size!a} is no size",
+                expected="256, or 384x512 for height by width",
+            )
         wanted.append(f"input.size=[{height}, {width}]" if width else f"input.size={height}")
     return tuple(wanted)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +15,12 @@ from efspec.errors import fail, suggestion
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("schema")(schema)
+    app.command("schema", short_help="Print or write the JSON Schemas.")(schema)
 
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Print this one, such as network.")
+        str | None, typer.Argument(metavar="NAME", help="Print this one, such as network.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write all into a folder.")
@@ -35,6 +36,12 @@ def schema(
     """
     from efspec.cli.files import write_lines
 
+    if str(output) == "-":
+        raise typer.BadParameter(
+            "it is a folder's name; without it, text is printed", param_hint="-o"
+        )
+    if check and output is None:
+        raise typer.BadParameter("it compares with a folder: name it with -o", param_hint="--check")
     texts = all_schemas()
     if name is not None:
         file = f"{name.removesuffix('.schema.json')}.schema.json"
@@ -46,8 +53,6 @@ def schema(
                 fix=suggestion(name, [text.removesuffix(".schema.json") for text in texts]),
             )
         texts = {file: texts[file]}
-    if check and output is None:
-        raise typer.BadParameter("--check compares with a folder: name it with -o")
     if output is None:
         for file, text in texts.items():
             typer.echo(text.rstrip("\n") if name else file.removesuffix(".schema.json"))
@@ -71,9 +76,36 @@ def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
     from pydantic import TypeAdapter
 
-    from efspec.cost import Score
+    from efspec.cost import Row, Score
     from efspec.spec.json_schema import schemas
 
     score = TypeAdapter(Score).json_schema(mode="serialization")
-    score = {"$schema": "https://json-schema.org/draft/2020-12/schema", **score}
-    return {**schemas(), "score.schema.json": json.dumps(score, indent=2) + "\n"}
+    row = score.pop("$defs")["Row"]
+    _describe(score, Score)
+    _describe(row, Row)
+    row["required"] = list(row["properties"])  # all are printed, known or not
+    for by in ("op", "kind"):
+        rows = {"description": f"Figures per {by}, with --by {by}.", "type": "array"}
+        score["properties"][f"{by}s"] = {**rows, "items": {"$ref": "#/$defs/Row"}}
+    one = {"$ref": "#/$defs/Score"}
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "efspec score",
+        "description": "What `efspec score --json` prints: a score, or a list of them.",
+        "anyOf": [one, {"type": "array", "items": one}],
+        "$defs": {"Row": row, "Score": score},
+    }
+    return {**schemas(), "score.schema.json": json.dumps(whole, indent=2) + "\n"}
+
+
+def _describe(schema: dict[str, Any], record: type) -> None:
+    """Take the descriptions of a record's schema and of its fields from the docstring."""
+    summary, _, attributes = inspect.cleandoc(record.__doc__ or "").partition("\n\nAttributes:\n")
+    schema["description"] = summary
+    schema.pop("title", None)
+    for line in inspect.cleandoc(attributes).replace("\n    ", " ").splitlines():
+        name, _, text = line.partition(": ")
+        field = schema["properties"][name]
+        field.pop("title", None)
+        field.pop("default", None)
+        schema["properties"][name] = {"description": text, **field}

@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("show")(show)
+    app.command("show", short_help="Show the parts and shapes of a network.")(show)
 
 
 def show(

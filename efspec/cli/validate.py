@@ -7,19 +7,28 @@ import json
 import typer
 
 from efspec.cli.console import print_error
-from efspec.cli.options import InputFormatOption, JsonOption, SetOption, SpecArguments, changes
+from efspec.cli.options import (
+    InputFormatOption,
+    JsonOption,
+    SetOption,
+    SizeOption,
+    SpecArguments,
+    changes,
+    check_sources,
+)
 from efspec.errors import Diagnostic, EfspecError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("validate")(validate)
+    app.command("validate", short_help="Check specs, and report every mistake.")(validate)
 
 
 def validate(
     specs: SpecArguments,
     json_: JsonOption = False,
     set_: SetOption = None,
+    size: SizeOption = None,
     input_format: InputFormatOption = None,
 ) -> None:
     """Check specs, and report every mistake with its place and a likely fix.
@@ -30,11 +39,13 @@ def validate(
     from efspec.spec.loader import load_all
     from efspec.spec.resolve import resolve
 
+    check_sources(specs)
+    sets = changes(set_, size)
     wrong: list[Diagnostic] = []
     good = 0
     for source in specs:
         try:
-            for loaded in load_all(source, set=changes(set_, None), input_format=input_format):
+            for loaded in load_all(source, set=sets, input_format=input_format):
                 try:
                     if isinstance(loaded, EfspecError):
                         raise loaded
