@@ -21,7 +21,6 @@ from efspec.errors import EfspecError, fail  # noqa: E402
 
 app = typer.Typer(
     name="efspec",
-    help="Compile specs of EfficientFormer-style vision networks.",
     no_args_is_help=True,
     # Help on a terminal is worth the time that drawing it takes; what is piped is plain.
     rich_markup_mode="markdown" if sys.stdout.isatty() else None,
