@@ -1,0 +1,162 @@
+"""What every command shares: help, exit codes, and where things are printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+COMMANDS = ("build", "score", "validate", "show", "generate", "schema")
+OF_SPECS = [command for command in COMMANDS if command != "schema"]
+WRONG = "efspec: 1\nname: wrong\nstem: {type: conv_stem, widht: 8}\n"
+
+
+def test_help_names_commands_and_exit_codes(run: Run) -> None:
+    for option in ("-h", "--help"):
+        result = run(option)
+        assert (result.code, result.err) == (0, "")
+        assert all(f"\n  {command} " in result.out for command in COMMANDS)
+        assert "Exit codes: 0 fine, 1 the input is wrong, 2 wrong usage, 3" in result.out
+        assert "..." not in result.out.split("Commands:")[1]  # each line says all of it
+
+
+def test_without_arguments_it_shows_help(run: Run) -> None:
+    result = run()
+    assert result.code == 2
+    assert "Commands:" in result.out + result.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_have_help(run: Run, command: str) -> None:
+    result = run(command, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Usage: efspec {command} [OPTIONS] ")
+    assert not any(odd in result.out for odd in ("[[", "......", "{SPEC...}"))
+
+
+def test_version(run: Run) -> None:
+    from importlib.metadata import version
+
+    result = run("--version")
+    assert (result.code, result.out, result.err) == (0, f"efspec {version('efspec')}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        *[[command, "v2_s0", "--nonsense"] for command in COMMANDS],
+        *[[command] for command in OF_SPECS],
+        *[[command, "v2_s0", "v2_s1"] for command in ("build", "show", "generate", "schema")],
+        *[[command, "v2_s0", "--input-format", "toml"] for command in OF_SPECS],
+        ["build", "v2_s0", "-o", "-"],
+        ["build", "v2_s0", "--seed", "-1"],
+        ["build", "v2_s0", "--seed", "x"],
+        ["score", "v2_s0", "--by", "stages"],
+        ["score", "v2_s0", "--sort", "size"],
+        ["score", "v2_s0", "--format", "xml"],
+        ["score", "v2_s0", "--json", "--format", "csv"],
+        ["score", "v2_s0", "--by", "op", "--format", "csv"],
+        ["score", "v2_s0", "-o", "table.txt"],
+        ["score", "v2_s0", "--mes", "mes.yaml"],
+        ["score", "v2_s0", "--sort", "mes"],
+        *[["score", "v2_s0", "--latency-ms", ms] for ms in ("0", "-1", "nan", "inf", "fast")],
+        ["score", "v2_s0", "v2_s1", "--latency-ms", "1"],
+        ["score", "specs.jsonl", "--latency-ms", "1"],
+        ["score", "-", "--input-format", "jsonl", "--latency-ms", "1"],
+        ["score", "-", "-"],
+        ["validate", "-", "-"],
+        ["show", "v2_s0", "--format", "xml"],
+        ["generate", "v2_s0", "--check"],
+        ["generate", "v2_s0", "--check", "-o", "-"],
+        ["schema", "--check"],
+        ["schema", "-o", "-"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "Usage: efspec" in result.err
+    assert "Error: " in result.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "diagnostic"),
+    [
+        *[([command, "nope"], "no-such-spec") for command in OF_SPECS],
+        *[([command, "nope.yaml"], "no-such-spec") for command in OF_SPECS],
+        *[([command, ""], "no-such-spec") for command in OF_SPECS],
+        *[([command, "a" * 5000], "no-such-spec") for command in OF_SPECS],
+        *[([command, "."], "unreadable-file") for command in OF_SPECS],
+        *[([command, "wrong.yaml"], "unknown-field") for command in OF_SPECS],
+        *[([command, "wrong.txt"], "unknown-format") for command in OF_SPECS],
+        *[([command, "-"], "empty-file") for command in OF_SPECS],
+        *[([command, "v2_s0", "--set", "name"], "bad-set") for command in OF_SPECS],
+        *[([command, "v2_s0", "--set", "nope=1"], "unknown-field") for command in OF_SPECS],
+        *[([command, "v2_s0", "--size", "x".join("ab")], "bad-size") for command in OF_SPECS],
+        *[([command, "v2_s0", "--size", "256x"], "bad-size") for command in OF_SPECS],
+        *[([command, "v2_s0", "--size", ""], "bad-size") for command in OF_SPECS],
+        *[([command, "v2_s0", "--size", "31"], "out-of-range") for command in OF_SPECS],
+        *[([command, "v2_s0", "--size", "99999"], "out-of-range") for command in OF_SPECS],
+        (["build", "v2_s0", "-t", "cod"], "unknown-target"),
+        (["build", "v2_s0", "-t", ""], "no-target"),
+        (["build", "v2_s0", "-t", ","], "no-target"),
+        (["build", "v2_s0", "-t", "code", "-o", "wrong.yaml"], "not-a-folder"),
+        (["build", "v2_s0", "-t", "code", "-o", "wrong.yaml/x"], "cannot-access"),
+        (["build", "v2_s0", "--weights", "nope.pth"], "no-such-checkpoint"),
+        (["build", "v2_s0", "--weights", "wrong.yaml"], "unreadable-checkpoint"),
+        (["build", "v2_s0", "--weights", "wrong.safetensors"], "unreadable-checkpoint"),
+        (["build", "v2_s0", "--seed", str(2**64)], "bad-seed"),
+        (["score", "v2_s0", "--latency-ms", "1", "--mes", "nope.yaml"], "unreadable-file"),
+        (["score", "v2_s0", "--latency-ms", "1", "--mes", "wrong.yaml"], "unknown-field"),
+        (["score", "v2_s0", "--latency-ms", "1e-320"], "mes-out-of-range"),
+        (["score", "v2_s0", "--json", "-o", "nope/score.json"], "cannot-access"),
+        (["score", "v2_s0", "--json", "-o", "."], "cannot-access"),
+        (["generate", "v2_s0", "-o", "nope/x.py"], "cannot-access"),
+        (["generate", "v2_s0", "-o", "."], "cannot-access"),
+        (["generate", "v2_s0", "-o", ".", "--check"], "cannot-access"),
+        (["generate", "v2_s0", "--templates", "nope"], "no-such-folder"),
+        (["generate", "v2_s0", "--templates", "wrong.yaml"], "no-such-folder"),
+        (["schema", "nework"], "no-such-schema"),
+        (["schema", "-o", "wrong.yaml"], "cannot-access"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else value,
+)
+def test_wrong_input_exits_1(
+    run: Run, tmp_path: Path, arguments: list[str], diagnostic: str
+) -> None:
+    names = {"wrong.yaml", "wrong.txt", "wrong.safetensors"}
+    for name in names:
+        (tmp_path / name).write_text(WRONG)
+    result = run(*arguments)
+    assert (result.code, result.out) == (1, "")
+    assert f"error[{diagnostic}]: " in result.err
+    assert ".efspec-" not in result.err  # no user knows of temporary files
+    assert {path.name for path in tmp_path.iterdir()} == names  # nothing is written
+
+
+@pytest.mark.parametrize("command", OF_SPECS)
+def test_specs_come_from_standard_input_too(run: Run, tiny: Path, command: str) -> None:
+    options = ["-t", "code"] if command == "build" else []
+    given = run(command, "tiny.yaml", *options)
+    piped = run(command, "-", *options, stdin=tiny.read_text())
+    assert given.code == piped.code == 0
+    assert given.out == piped.out
+    as_json = '{"extends": "tiny.yaml"}'
+    assert run(command, "-", *options, "--input-format", "json", stdin=as_json).out == given.out
+
+
+@pytest.mark.parametrize("command", ["build", "score", "show", "generate"])
+def test_set_and_size_change_the_spec(run: Run, tiny: Path, command: str) -> None:
+    options = ["-t", "code", "--json"] if command == "build" else []
+    plain = run(command, "tiny.yaml", *options)
+    changed = run(command, "tiny.yaml", *options, "--set", "stages.1.width=24", "--size", "64x32")
+    assert plain.code == changed.code == 0
+    assert plain.out != changed.out
+    rewritten = tiny.read_text().replace("width: 16", "width: 24").replace("32}", "[64, 32]}")
+    tiny.write_text(rewritten)
+    assert run(command, "tiny.yaml", *options).out == changed.out
