@@ -1,0 +1,264 @@
+"""`efspec build`: whole artefacts, true hashes, and folders that survive interruptions."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import efspec
+from efspec.cli.artefacts import MANIFEST, TARGETS
+from efspec.cli.files import TEMPORARY
+from tests.cli.conftest import TINY, Run
+from tests.pytorch.test_golden import checkpoint
+
+
+def manifest(folder: Path) -> Any:
+    """The list of a folder, after a check of every hash in it."""
+    listing = json.loads((folder / MANIFEST).read_text())
+    for entry in listing["artefacts"].values():
+        data = (folder / entry["file"]).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
+        assert entry["bytes"] == len(data)
+    return listing
+
+
+def test_it_writes_code_weights_and_a_list(run: Run, tiny: Path, tmp_path: Path) -> None:
+    result = run("build", "tiny.yaml")
+    assert (result.code, result.err) == (0, "")
+    folder = tmp_path / "build" / "tiny"
+    assert {p.name for p in folder.iterdir()} == {"tiny.py", "tiny.safetensors", MANIFEST}
+    spec = efspec.load(tiny)
+    listing = manifest(folder)
+    assert listing["name"] == "tiny"
+    assert listing["hash"] == efspec.score(spec).hash
+    assert listing["input"] == [3, 32, 32]
+    assert list(listing["artefacts"]) == list(TARGETS)
+    for entry in listing["artefacts"].values():
+        assert f"build/tiny/{entry['file']} " in result.out
+        assert f"{entry['bytes']:,}\n" in result.out
+    assert (folder / "tiny.py").read_text() == efspec.generate(spec)
+    expected = efspec.build(spec).state_dict()
+    weights = load_file(folder / "tiny.safetensors")
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[key], expected[key]) for key in expected)
+
+
+def test_json_is_the_list(run: Run, tiny: Path, tmp_path: Path) -> None:
+    result = run("build", tiny, "-o", "folder/below", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == (tmp_path / "folder" / "below" / MANIFEST).read_text()
+
+
+@pytest.mark.parametrize("targets", ["code", "weights", "weights, code", "code,,code"])
+def test_it_writes_what_is_wanted(run: Run, tiny: Path, tmp_path: Path, targets: str) -> None:
+    assert run("build", tiny, "-o", "out", "-t", targets).code == 0
+    wanted = {name.strip() for name in targets.split(",")} - {""}
+    assert manifest(tmp_path / "out")["artefacts"].keys() == wanted
+    assert len(list((tmp_path / "out").iterdir())) == len(wanted) + 1
+
+
+def test_the_same_build_gives_the_same_bytes_and_a_seed_changes_weights(
+    run: Run, tiny: Path
+) -> None:
+    first = run("build", tiny, "--json").out
+    assert run("build", tiny, "--json").out == first
+    assert run("build", tiny, "--json", "--seed", "0").out == first
+    other = json.loads(run("build", tiny, "--json", "--seed", str(2**64 - 1)).out)
+    same = json.loads(first)
+    assert other["artefacts"]["code"] == same["artefacts"]["code"]
+    assert other["artefacts"]["weights"] != same["artefacts"]["weights"]
+
+
+def test_what_an_earlier_build_of_the_network_left_stays_listed(
+    run: Run, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run("build", tiny, "-o", out, "-t", "weights")
+    run("build", tiny, "-o", out, "-t", "code")
+    assert list(manifest(out)["artefacts"]) == ["code", "weights"]
+    (out / "tiny.safetensors").write_bytes(b"changed")
+    run("build", tiny, "-o", out, "-t", "code")
+    assert list(manifest(out)["artefacts"]) == ["code"]
+    run("build", tiny, "-o", out)
+    run("build", tiny, "-o", out, "-t", "code", "--set", "stages.1.width=24")  # another network
+    assert list(manifest(out)["artefacts"]) == ["code"]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"hash": 1, "artefacts": 2}', "\xff"])
+def test_a_damaged_list_is_written_anew(run: Run, tiny: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_bytes(damage.encode("latin-1"))
+    assert run("build", tiny, "-o", out, "-t", "code").code == 0
+    assert list(manifest(out)["artefacts"]) == ["code"]
+
+
+@pytest.mark.parametrize("name", ["torch", "class", "math", "v1.2-x"])
+def test_code_can_be_imported_by_its_name(run: Run, tiny: Path, tmp_path: Path, name: str) -> None:
+    listing = json.loads(
+        run("build", tiny, "-o", "out", "-t", "code", "--json", "--set", f"name={name}").out
+    )
+    stem = listing["artefacts"]["code"]["file"].removesuffix(".py")
+    ast.parse(f"import {stem}")  # no keyword
+    assert stem not in {*sys.stdlib_module_names, "torch"}  # it hides nothing that it imports
+    assert (tmp_path / "out" / f"{stem}.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("layout", "suffix"), [("official", ".pth"), ("official", ".safetensors"), ("timm", ".pt")]
+)
+def test_published_weights_load_back_equal(
+    run: Run, tmp_path: Path, layout: str, suffix: str
+) -> None:
+    state = checkpoint("v2_s0", layout)
+    file = tmp_path / f"published{suffix}"
+    if suffix == ".safetensors":
+        save_file(state, file)
+    else:
+        torch.save({"model": state}, file)
+    result = run("build", "v2_s0", "--weights", file, "-t", "weights", "-o", "out")
+    assert (result.code, result.err) == (0, "")
+    spec = efspec.load("v2_s0")
+    expected = efspec.build(spec, weights=file).state_dict()
+    module = efspec.build(spec, seed=1)
+    assert efspec.load_weights(module, spec, tmp_path / "out" / "v2_s0.safetensors") == "efspec"
+    found = module.state_dict()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    by_content = {hashlib.sha256(v.numpy().tobytes()).digest() for v in state.values()}
+    assert {hashlib.sha256(v.numpy().tobytes()).digest() for v in found.values()} == by_content
+
+
+def test_weights_of_another_network_are_refused(run: Run, tiny: Path, tmp_path: Path) -> None:
+    run("build", tiny, "-t", "weights", "-o", "tiny")
+    result = run("build", "v2_s0", "--weights", "tiny/tiny.safetensors", "-o", "out")
+    assert (result.code, result.out) == (1, "")
+    for name in ("missing-keys", "misshapen-keys"):
+        assert f"tiny/tiny.safetensors: error[{name}]: " in result.err
+    assert not (tmp_path / "out").exists()
+
+
+KILL_AT_EVENT = """
+import json, os, signal, sys
+from pathlib import Path
+import efspec
+from efspec.cli import artefacts
+
+folder = Path(sys.argv[2])
+plan = efspec.resolve(efspec.load(sys.argv[1]))
+before, contents = (  # made before anything is written, so that once will do
+    artefacts._contents(plan, artefacts.TARGETS, None, seed, lambda step: None)
+    for seed in range(2)
+)
+artefacts._write(plan, folder, before)
+
+def write_until(event):
+    if child := os.fork():
+        return os.waitpid(child, 0)[1]
+    left = [event]
+    def hook(name, arguments):
+        if any(isinstance(a, (str, Path)) and str(folder) in str(a) for a in arguments):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+    artefacts._write(plan, folder, contents)
+    os._exit(0)
+
+killed, event = True, 0
+while killed:
+    event += 1
+    killed = write_until(event) != 0
+    found = {path.name: path.read_bytes().hex() for path in folder.iterdir()}
+    artefacts._write(plan, folder, contents)
+    repaired = {path.name: path.read_bytes().hex() for path in folder.iterdir()}
+    print(json.dumps([found, repaired]))
+    artefacts._write(plan, folder, before)
+"""
+"""Writes over a build of seed 0 one of seed 1, until the file system is used the n-th time.
+
+For each n: what the folder holds after that, and after the next build.
+"""
+
+
+def contents_of(spec: Path, folder: Path, seed: int) -> dict[str, bytes]:
+    paths = efspec.export(efspec.load(spec), folder, seed=seed)
+    return {path.name: path.read_bytes() for path in paths.values()}
+
+
+def check_after_interruption(folder: Path, whole: list[dict[str, bytes]]) -> None:
+    """Each artefact is there as it was or as it is to be; a list, if any, is true."""
+    for name in whole[0]:
+        file = folder / name
+        assert not file.exists() or file.read_bytes() in [build[name] for build in whole], name
+    if (folder / MANIFEST).exists():
+        manifest(folder)
+
+
+def test_a_build_may_be_killed_at_any_use_of_the_file_system(tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY)
+    whole = [contents_of(spec, tmp_path / f"whole{seed}", seed) for seed in range(2)]
+    result = subprocess.run(
+        [sys.executable, "-c", KILL_AT_EVENT, spec, tmp_path / "out"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    runs = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(runs) > 10
+    assert any(any(name.startswith(TEMPORARY) for name in found) for found, _ in runs)
+    assert any(MANIFEST not in found for found, _ in runs)
+    for i, (found, repaired) in enumerate(runs):
+        folder = tmp_path / f"found{i}"
+        folder.mkdir()
+        for name, data in found.items():
+            (folder / name).write_bytes(bytes.fromhex(data))
+        check_after_interruption(folder, whole)
+        assert repaired.keys() == {*whole[1], MANIFEST}
+        assert all(bytes.fromhex(repaired[name]) == whole[1][name] for name in whole[1])
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.1, 1.6, 2.1])
+def test_a_killed_build_is_repaired_by_the_next(run: Run, tmp_path: Path, seconds: float) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY)
+    whole = [contents_of(spec, tmp_path / f"whole{seed}", seed) for seed in range(2)]
+    out = tmp_path / "out"
+    contents_of(spec, out, 0)
+    (out / f"{TEMPORARY}left.py").write_text("half a fi")
+    command = [sys.executable, "-m", "efspec.cli.main", "build", spec, "-o", out, "--seed", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+    check_after_interruption(out, whole)
+    assert run("build", spec, "-o", out, "--seed", "1").code == 0
+    assert {path.name for path in out.iterdir()} == {*whole[1], MANIFEST}
+    manifest(out)
+    assert all((out / name).read_bytes() == data for name, data in whole[1].items())
+
+
+def test_an_interrupted_write_removes_its_temporary_file(tmp_path: Path) -> None:
+    from efspec.cli.files import replaced
+
+    target = tmp_path / "target"
+    target.write_text("old")
+
+    def interrupted() -> None:
+        with replaced(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
