@@ -16,7 +16,10 @@ MAX_STAGES = 64
 
 
 class FeaturesHeadSpec(Part):
-    """The results of chosen stages as maps, each after a norm of its own if one is wanted."""
+    """The results of chosen stages as maps, each after a norm of its own if one is wanted.
+
+    Several stages give a tuple of maps, one gives its map. What follows the last is left out.
+    """
 
     type: Literal["features"] = "features"
     stages: Annotated[

@@ -29,10 +29,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Starred:
-    """A list comprehension, unpacked into the arguments around it: `*[item for loop]`."""
+    """A list comprehension, unpacked into the arguments: `*[item for variable in iterable]`."""
 
     item: Source
-    loop: str
+    variable: str
+    iterable: Source
 
 
 Source = str | Call | Starred
@@ -43,8 +44,8 @@ def flat(source: Source) -> str:
     match source:
         case str():
             return source
-        case Starred(item, loop):
-            return f"*[{flat(item)} for {loop}]"
+        case Starred(item, variable, iterable):
+            return f"*[{flat(item)} for {variable} in {flat(iterable)}]"
         case Call(function):
             return f"{function}({', '.join(_arguments(source))})"
 
@@ -57,12 +58,8 @@ def lay_out(source: Source, indent: int = 0, prefix: str = "", suffix: str = "")
         return [line]
     if isinstance(source, Starred):
         item = lay_out(source.item, indent + 1)
-        return [
-            f"{margin}{prefix}*[",
-            *item,
-            f"{margin}{_INDENT}for {source.loop}",
-            f"{margin}]{suffix}",
-        ]
+        loop = lay_out(source.iterable, indent + 1, f"for {source.variable} in ")
+        return [f"{margin}{prefix}*[", *item, *loop, f"{margin}]{suffix}"]
     head, tail = f"{margin}{prefix}{source.function}(", f"{margin}){suffix}"
     together = margin + _INDENT + ", ".join(_arguments(source))
     if len(together) <= LINE_LENGTH and not _spreads(source):

@@ -51,6 +51,7 @@ class NetworkWriter(ClassWriter):
         returns = f"tuple[{', '.join(['Tensor'] * outputs)}]" if outputs > 1 else "Tensor"
         if any("if self.training" in line for line in forward):
             returns = "Tensor | tuple[Tensor, Tensor]"
+            summary += "\n\nIn training it returns the logits of both heads instead of their mean."
         return ClassSource(
             name=name,
             summary=summary,
@@ -116,17 +117,17 @@ class NetworkWriter(ClassWriter):
         ):
             rates = [str(rate) for _, rate in run]
             if not has_rate:
-                yield block if len(rates) == 1 else Starred(block, f"_ in range({len(rates)})")
+                yield block if len(rates) == 1 else Starred(block, "_", f"range({len(rates)})")
                 continue
             assert isinstance(block, Call)  # only classes have rates
             if len(set(rates)) == 1:
                 one = replace(block, keywords=(*block.keywords, ("drop_path", rates[0])))
-                yield one if len(rates) == 1 else Starred(one, f"_ in range({len(rates)})")
+                yield one if len(rates) == 1 else Starred(one, "_", f"range({len(rates)})")
                 continue
             each = replace(block, keywords=(*block.keywords, ("drop_path", "rate")))
-            yield Starred(each, f"rate in {self._sequence(rates)}")
+            yield Starred(each, "rate", self._sequence(rates))
 
-    def _sequence(self, rates: list[str]) -> str:
+    def _sequence(self, rates: list[str]) -> Source:
         """Source of several rates: a slice of the schedule, or the numbers."""
         if all(rate.startswith(_RATES) for rate in rates):
             first, last = (int(r[len(_RATES) + 1 : -1]) for r in (rates[0], rates[-1]))
@@ -136,7 +137,7 @@ class NetworkWriter(ClassWriter):
             repr(self._schedule[int(r[len(_RATES) + 1 : -1])]) if r.startswith(_RATES) else r
             for r in rates
         ]
-        return f"({', '.join(numbers)})"
+        return Call("", tuple(numbers))
 
 
 def _numbered_blocks(root: Module) -> Iterator[CallStep]:

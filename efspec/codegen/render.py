@@ -61,7 +61,8 @@ def _summary(plan: Plan) -> str:
     if len(outputs[0]) == 1:
         gives = f"logits (B, {outputs[0][0]})"
     else:
-        gives = "maps " + ", ".join(f"(B, {c}, {h}, {w})" for c, h, w in outputs)
+        (first, last) = (f"(B, {c}, {h}, {w})" for c, h, w in (outputs[0], outputs[-1]))
+        gives = f"{len(outputs)} maps, {first} to {last}" if len(outputs) > 1 else f"a map {first}"
     return f"Images (B, {channels}, {height}, {width}) to {gives}."
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import BlockSpec
 from efspec.spec.schema import LinearSchedule, NetworkSpec
 
@@ -105,9 +106,12 @@ def drop_rates(spec: NetworkSpec) -> list[float]:
     schedule = spec.defaults.drop_path
     if not isinstance(schedule, LinearSchedule):
         return [block.drop_rate(i, schedule) for block, i in blocks]
-    last = max(len(blocks) - 1, 1)
+    # A pyramid's network ends with the last stage that is wanted: its depth is what counts.
+    head, stages = spec.head, spec.stages
+    used = stages[: head.stages[-1] + 1] if isinstance(head, FeaturesHeadSpec) else stages
+    last = max(sum(block.repeat for stage in used for block in stage.blocks) - 1, 1)
     return [
-        block.drop_rate(i, schedule.linear * depth / last)
+        block.drop_rate(i, schedule.linear * min(depth, last) / last)
         for depth, (block, i) in enumerate(blocks)
     ]
 
