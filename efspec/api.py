@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from efspec.errors import fail
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +32,7 @@ def load(source: str | Path | Mapping[str, Any], *, set: Iterable[str] = ()) -> 
     """
     from efspec.spec.loader import load as load_spec
 
-    return load_spec(source, set=tuple(set))
+    return load_spec(source, set=(set,) if isinstance(set, str) else tuple(set))
 
 
 def dump(spec: NetworkSpec, *, format: Literal["yaml", "json"] = "yaml") -> str:
@@ -70,6 +73,8 @@ def score(
     from efspec.cost import given
     from efspec.cost import score as score_plan
 
+    if isinstance(latency, int | float) and not 0 < latency < math.inf:
+        raise fail("bad-latency", f"{latency} milliseconds", expected="a number above 0")
     source = given(latency) if isinstance(latency, int | float) else latency
     return score_plan(resolve(spec), source, mes or (load_mes() if source else None))
 

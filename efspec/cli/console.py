@@ -25,7 +25,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: s
     """Show a table on standard output; numbers stand on the right, unknown ones are a dash."""
     numeric = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     texts = [[_cell(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():
         _print_rich(columns, texts, numeric, title)
         return
     if title:

@@ -23,7 +23,7 @@ app = typer.Typer(
     name="efspec",
     no_args_is_help=True,
     # Help on a terminal is worth the time that drawing it takes; what is piped is plain.
-    rich_markup_mode="markdown" if sys.stdout.isatty() else None,
+    rich_markup_mode="markdown" if sys.stdout and sys.stdout.isatty() else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from efspec.codegen.layout import docstring, signature
 from efspec.codegen.naming import class_name
@@ -33,10 +33,12 @@ def generate(plan: Plan, templates: Path | None = None) -> str:
     Raises:
         EfspecError: When a template of the user's cannot be rendered.
     """
+    if templates is not None and not templates.is_dir():
+        raise fail("no-such-folder", "there is no such folder of templates", file=str(templates))
     writer = NetworkWriter(plan, class_name(plan.name), _summary(plan))
+    environment = _shipped() if templates is None else _environment(templates)
     try:
-        template = _environment(templates).get_template(_TEMPLATE)
-        return template.render(
+        return environment.get_template(_TEMPLATE).render(
             plan=plan,
             network=writer.network,
             classes=[c for c in writer.classes.values() if c.name != writer.network.name],
@@ -44,13 +46,16 @@ def generate(plan: Plan, templates: Path | None = None) -> str:
             format=GENERATED_FORMAT,
             description=ascii(plan.description)[1:-1],
         )
-    except TemplateError as error:
+    except Exception as error:  # a template of the user's may do anything
+        if templates is None:
+            raise
+        line = getattr(error, "lineno", 0) or 0
         raise fail(
             "bad-template",
-            f"{getattr(error, 'name', None) or _TEMPLATE}: {error.message}",
-            file=str(templates or folder("templates")),
-            line=getattr(error, "lineno", 0) or 0,
-            column=1,
+            f"{getattr(error, 'name', None) or _TEMPLATE}: {error or type(error).__name__}",
+            file=str(templates),
+            line=line,
+            column=int(line > 0),
             fix="compare it with the shipped template of this name",
         ) from error
 
@@ -67,10 +72,13 @@ def _summary(plan: Plan) -> str:
 
 
 @cache
-def _environment(templates: Path | None) -> Environment:
-    paths = [folder("templates")] if templates is None else [templates, folder("templates")]
+def _shipped() -> Environment:
+    return _environment()
+
+
+def _environment(*templates: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(paths),
+        loader=FileSystemLoader([*templates, folder("templates")]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

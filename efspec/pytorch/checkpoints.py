@@ -43,7 +43,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file can fail anywhere in the readers
         raise fail(
             "unreadable-checkpoint",
-            (str(error).strip() or type(error).__name__).splitlines()[0][:200],
+            f"no reader takes it: {_reason(error)}",
             file=str(path),
             expected="tensors by name, as torch.save or safetensors writes them, without code",
             fix="save `model.state_dict()` instead of the whole model",
@@ -130,7 +130,15 @@ def load_weights(module: nn.Module, plan: Plan, path: Path, layout: Layout | Non
     """
     state = read_checkpoint(path)
     layout = layout or detect(plan, state)
-    module.load_state_dict(adapt(plan, state, layout, str(path)), strict=True)
+    adapted = adapt(plan, state, layout, str(path))
+    own = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    if own != {key: tuple(tensor.shape) for key, tensor in adapted.items()}:
+        raise fail(
+            "wrong-module",
+            f"the module is not one of {plan.name}",
+            fix="build it from the spec that its weights are loaded for",
+        )
+    module.load_state_dict(adapted, strict=True)
     return layout
 
 
@@ -139,6 +147,12 @@ _FIXES = {
     "extra-keys": "check that the checkpoint and the spec are of one network",
     "misshapen-keys": "check the widths, the input size and the number of classes of the spec",
 }
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a reader says; some say only what they stumbled on."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
 def _listed(keys: list[str]) -> str:

@@ -242,3 +242,18 @@ def test_users_templates_take_the_place_of_ours(tmp_path: Path) -> None:
     (tmp_path / "support.py.jinja").write_text("{{ nonsense }}")
     with pytest.raises(efspec.EfspecError, match="bad-template"):
         efspec.generate(efspec.load("v2_s0"), templates=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{{ 1/0 }}", "{% for x in plan %}{% endfor %}", "{% if %}"])
+def test_a_broken_template_is_a_diagnostic(text: str, tmp_path: Path) -> None:
+    (tmp_path / "support.py.jinja").write_text(text)
+    with pytest.raises(efspec.EfspecError, match="bad-template"):
+        efspec.generate(efspec.load("v2_s0"), templates=tmp_path)
+    (tmp_path / "support.py.jinja").write_bytes(b"\xff\xfe")
+    with pytest.raises(efspec.EfspecError, match="bad-template"):
+        efspec.generate(efspec.load("v2_s0"), templates=tmp_path)
+
+
+def test_a_folder_of_templates_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(efspec.EfspecError, match="no-such-folder"):
+        efspec.generate(efspec.load("v2_s0"), templates=tmp_path / "nowhere")

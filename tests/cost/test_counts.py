@@ -118,3 +118,9 @@ def test_peak_memory_by_hand() -> None:
 def test_views_take_no_memory() -> None:
     plan = Plan("view", "", "", trace(MapToTokens(), map_shape(4, 8, 8)))
     assert peak_activation_bytes(plan) == 2 * 4 * 8 * 8
+
+
+@pytest.mark.parametrize("latency", [0, -1.0, float("nan"), float("inf")])
+def test_a_latency_is_above_zero(latency: float) -> None:
+    with pytest.raises(efspec.EfspecError, match="bad-latency"):
+        efspec.score(efspec.load("v2_s0"), latency=latency)

@@ -115,3 +115,11 @@ def test_what_is_no_checkpoint_is_a_diagnostic(
     (diagnostic,) = error.value.diagnostics
     assert diagnostic.name in ("unreadable-checkpoint", "no-state-dict", "no-such-checkpoint")
     assert diagnostic.file == str(file)
+
+
+def test_a_module_of_another_network_is_refused(plan: Plan, state: State, tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.pth"
+    torch.save(state, file)
+    other = efspec.build(efspec.load("v2_s0", set=[*SPEC, "head.classes=7"]))
+    with pytest.raises(efspec.EfspecError, match="wrong-module"):
+        efspec.load_weights(other, plan, file)
