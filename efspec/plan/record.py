@@ -17,20 +17,24 @@ class Record:
 
     fields: ClassVar[tuple[str, ...]] = ()
     """Names of the fields, in order."""
+    _known: ClassVar[frozenset[str]] = frozenset()
+    _required: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         """Collect the fields that a subclass adds."""
         own = (n for n, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint))
         cls.fields = tuple(dict.fromkeys((*cls.fields, *own)))
+        cls._known = frozenset(cls.fields)
+        cls._required = frozenset(name for name in cls.fields if not hasattr(cls, name))
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """A record of the fields' values, by position or by name."""
-        given = dict(zip(self.fields, values, strict=False)) | named
-        if len(values) + len(named) != len(given) or not given.keys() <= set(self.fields):
+        given = dict(zip(self.fields, values, strict=False)) | named if values else named
+        if len(values) + len(named) != len(given) or not given.keys() <= self._known:
             raise TypeError(f"{type(self).__name__} takes each of {self.fields} once at most")
-        missing = [name for name in self.fields if name not in given and not hasattr(self, name)]
-        if missing:
-            raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
+        if not self._required <= given.keys():
+            missing = ", ".join(sorted(self._required - given.keys()))
+            raise TypeError(f"{type(self).__name__} needs {missing}")
         self.__dict__.update(given)
 
     def replaced(self, **changes: Any) -> Self:

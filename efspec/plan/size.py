@@ -111,7 +111,7 @@ class Rate(float):
 
 def plain(size: int) -> int:
     """The value of a size, without its expression."""
-    return int.__index__(size) if isinstance(size, Size) else size
+    return size if type(size) is int else int.__index__(size)
 
 
 def expression(value: int | float) -> Expr:
