@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,9 @@ _OWNERS: dict[type[Part], str] = {
     Defaults: "`defaults`",
 }
 _AT_TOP = "write it at the top, without indentation:"
+MAX_EXPLAINED = 1000
+"""How many mistakes are put into words: a hostile file has a hundred thousand."""
+
 _FLAGS = {
     **dict.fromkeys(["yes", "on", "y", "true"], "true"),
     **dict.fromkeys(["no", "off", "n", "false"], "false"),
@@ -44,7 +48,7 @@ def explain(
         root: What it is a spec of.
     """
     found: list[Diagnostic] = []
-    for details in error.errors(include_url=False):
+    for details in islice(error.errors(include_url=False), MAX_EXPLAINED):
         if details["type"] == SEVERAL:  # one error of pydantic's, several of ours
             mistakes: list[tuple[Loc, PydanticCustomError]] = details["ctx"]["mistakes"]
             found += [

@@ -209,13 +209,13 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
 
 
 def _shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:
-    """The first mistakes, and how many more there are."""
+    """The first mistakes, and that there are more."""
     if len(mistakes) <= MAX_SHOWN:
         return mistakes
     first = list(EfspecError(mistakes).diagnostics[:MAX_SHOWN])
     rest = Diagnostic(
         name="too-many-mistakes",
-        message=f"{len(mistakes) - MAX_SHOWN:,} more mistakes are not shown",
+        message=f"only the first {MAX_SHOWN} mistakes are shown",
         file=first[-1].file,
         line=first[-1].line,
         column=first[-1].column,
