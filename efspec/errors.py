@@ -73,9 +73,31 @@ class EfspecError(Exception):
         return type(self), (self.diagnostics,)
 
 
-def fail(name: str, message: str, **details: str | int) -> EfspecError:
-    """An error of one diagnostic, to be raised; `details` are `Diagnostic`'s attributes."""
-    return EfspecError([Diagnostic(name=name, message=message, **details)])  # type: ignore[arg-type]
+def fail(
+    name: str,
+    message: str,
+    *,
+    field: str = "",
+    expected: str = "",
+    fix: str = "",
+    file: str = "",
+    line: int = 0,
+    column: int = 0,
+    source: str = "",
+) -> EfspecError:
+    """An error of one diagnostic, to be raised; the arguments are `Diagnostic`'s attributes."""
+    diagnostic = Diagnostic(
+        name=name,
+        message=message,
+        field=field,
+        expected=expected,
+        fix=fix,
+        file=file,
+        line=line,
+        column=column,
+        source=source,
+    )
+    return EfspecError([diagnostic])
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -133,13 +134,13 @@ class BlockSpec(Part):
     per_repeat: ClassVar[tuple[str, ...]] = ()
     """Fields that may hold one value per repeat."""
 
+    @abstractmethod
     def block(self, site: Site) -> Block:
         """The block at a site.
 
         Raises:
             BlockError: When the options do not make a block of this width.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def drop_rate(self, index: int, inherited: float) -> float:
         """The drop-path probability of one repeat; 0 for blocks that cannot be dropped."""

@@ -7,6 +7,7 @@ import json
 import keyword
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,7 @@ def _contents(
         contents["code"] = (f"{stem}.py", generate(plan).encode())
     if "weights" in targets:
         step("loading torch")
-        import torch  # noqa: F401  what takes long is shown as itself
+        import_module("torch")  # what takes long is shown as itself
 
         step("reading weights" if weights else "drawing initial weights")
         contents["weights"] = (f"{stem}.safetensors", _weights(plan, weights, seed))

@@ -10,7 +10,7 @@ from efspec.codegen.expressions import ATOM, Text, application, attention_bias, 
 from efspec.codegen.layout import LINE_LENGTH, Call, Source, lay_out
 from efspec.codegen.naming import Key, class_names, key_of
 from efspec.plan import CallStep, Module, OpStep, Value, size
-from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, LayerScale, Linear
+from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, Layer, LayerScale, Linear
 from efspec.plan.size import Expr
 
 
@@ -147,9 +147,9 @@ class ClassWriter:
         if isinstance(op, AttentionBias):
             statements = attention_bias(op, body)
             return [line for prefix, source in statements for line in lay_out(source, 2, prefix)]
-        if not step.name or step.index:
+        if not isinstance(op, Layer) or step.index:
             return []
-        return lay_out(constructor(op, body), 2, f"self.{step.name} = ")  # type: ignore[arg-type]
+        return lay_out(constructor(op, body), 2, f"self.{step.name} = ")
 
 
 def kept_lines(body: Body) -> list[str]:

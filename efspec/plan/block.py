@@ -6,6 +6,7 @@ are structural: they are decided when the class is written, and another value is
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -30,7 +31,7 @@ RateArg = Annotated[float, _ARGUMENT]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-class Block(Record):
+class Block(Record, ABC):
     """Base of all blocks: records of named fields, with a `forward`."""
 
     layout: ClassVar[Literal["map", "tokens"]] = "map"
@@ -38,6 +39,7 @@ class Block(Record):
     inline: ClassVar[bool] = False
     """Whether it is written out where it stands instead of becoming a class of its own."""
 
+    @abstractmethod
     def forward(self, b: Builder, x: Value) -> Value | tuple[Value, ...]:
         """Record the block's ops on `b` and return its result.
 
@@ -45,7 +47,6 @@ class Block(Record):
             b: Records layers, functions and calls of other blocks.
             x: The input, a map (C, H, W) or tokens (N, C) as `layout` says.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def takes(self) -> Literal["map", "tokens", "any"]:
         """The representation that `forward` takes; a value in another is converted first."""
