@@ -195,8 +195,7 @@ def check_attention_map(x: Value, num_heads: int, key_stride: int = 1) -> None:
     Raises:
         BlockError: When all heads together pass `MAX_ATTENTION_ELEMENTS`.
     """
-    assert x.shape.space is not None  # attention stands on maps and tokens
-    height, width = x.shape.space
+    height, width = map(plain, x.space)
     keys = -(-height // key_stride) * -(-width // key_stride)
     elements = plain(num_heads) * height * width * keys
     if elements > MAX_ATTENTION_ELEMENTS:

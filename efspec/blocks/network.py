@@ -52,7 +52,7 @@ class Chain(Block):
             except BlockError as error:
                 mistakes += error.mistakes
                 if error.output is not None:
-                    x = Value(error.output, error.output)
+                    x = Value(error.output)
                 elif isinstance(item, Stage):  # what the next stage gets is unknown
                     break
         if mistakes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from efspec.codegen.expressions import ATOM, Text, application, attention_bias, constructor
 from efspec.codegen.layout import LINE_LENGTH, Call, Source, lay_out
 from efspec.codegen.naming import Key, class_names, key_of
-from efspec.plan import CallStep, Module, OpStep, Value, size
+from efspec.plan import CallStep, Module, OpStep, Value, parametric, size
 from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, Layer, LayerScale, Linear
 from efspec.plan.size import Expr
 
@@ -111,7 +111,7 @@ class ClassWriter:
 
     def _add(self, module: Module) -> None:
         key = key_of(module)
-        body = Body(module)
+        body = Body(parametric(module))
         forward = forward_lines(body)
         init = self._init_lines(body)
         defaults = module.block.defaults()
@@ -142,7 +142,7 @@ class ClassWriter:
 
     def layer_lines(self, body: Body, step: OpStep) -> list[str]:
         """Lines of the constructor that an op needs, if any."""
-        op = step.written
+        op = step.op
         self.support |= support_of(op)
         if isinstance(op, AttentionBias):
             statements = attention_bias(op, body)
@@ -213,7 +213,7 @@ def forward_lines(body: Body) -> list[str]:
             callee = f"self.{name}[{index}]" if index else f"self.{name}"
             text = f"{callee}({inputs[0][0]})", ATOM
         else:
-            text = application(step.written, step.name, inputs, body)
+            text = application(step.op, step.name, inputs, body)
             if isinstance(step.op, AverageHeads):
                 both = ", ".join(source for source, _ in inputs)
                 lines += ["if self.training:", f"    return {both}"]

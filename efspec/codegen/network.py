@@ -8,7 +8,7 @@ from itertools import groupby
 
 from efspec.codegen.classes import Body, ClassSource, ClassWriter, forward_lines, kept_lines
 from efspec.codegen.layout import Call, Source, Starred, lay_out
-from efspec.plan import CallStep, Module, Plan
+from efspec.plan import CallStep, Module, Plan, parametric
 
 _RATES = "rates"
 
@@ -20,7 +20,7 @@ class NetworkWriter(ClassWriter):
         super().__init__(plan.network, name)
         self._schedule: tuple[float, ...] = ()
         self._numbered = 0
-        self.network = self._network(plan.network, name, summary)
+        self.network = self._network(parametric(plan.network), name, summary)
 
     def _network(self, root: Module, name: str, summary: str) -> ClassSource:
         body = Body(root)

@@ -1,7 +1,7 @@
 """The plan: a torch-free tree of modules from which everything else derives."""
 
 from efspec.plan.block import Block, RateArg, SizeArg
-from efspec.plan.builder import BlockError, Builder, mistake, trace
+from efspec.plan.builder import BlockError, Builder, mistake, parametric, trace
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
 from efspec.plan.op import Shape, map_shape, token_shape
 from efspec.plan.ops import AnyOp
@@ -28,6 +28,7 @@ __all__ = [
     "map_shape",
     "mistake",
     "ops_by_part",
+    "parametric",
     "parts",
     "plain",
     "token_shape",

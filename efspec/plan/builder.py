@@ -41,11 +41,16 @@ class BlockError(Exception):
 
 
 class Builder:
-    """What a block's `forward` sees: it hands over values and ops, and all of it is recorded."""
+    """What a block's `forward` sees: it hands over values and ops, and all of it is recorded.
 
-    def __init__(self) -> None:
+    Args:
+        parametric: Whether sizes carry expressions, in the terms of the block's arguments.
+    """
+
+    def __init__(self, parametric: bool = False) -> None:
         self.steps: list[Step] = []
         self.decisions: dict[str, object] = {}
+        self._parametric = parametric
         self._names: set[str] = set()
         self._applied: Counter[type[Op] | str] = Counter()
 
@@ -90,15 +95,16 @@ class Builder:
         x = self.convert(x, block.takes())
         self._claim(name)
         try:
-            module = trace(block, x.shape)
+            module = trace(block, x.shape) if self._parametric else _trace(block, x.shape)
         except BlockError as error:
             raise error.inside(name) from None
-        arguments = block.sizes() | ({} if block.inline else _shape_arguments(x.written))
-        terms = {key: expression(value) for key, value in arguments.items()}
-        outputs = tuple(
-            Value(_substitute(v.written, terms), v.shape, var if i == 0 else "")
-            for i, v in enumerate(module.outputs)
-        )
+        arguments = module.arguments
+        shapes = [value.shape for value in module.outputs]
+        if self._parametric:
+            arguments = block.sizes() | ({} if block.inline else _shape_arguments(x.shape))
+            terms = {key: expression(value) for key, value in arguments.items()}
+            shapes = [_substitute(value.shape, terms) for value in parametric(module).outputs]
+        outputs = tuple(Value(shape, "" if i else var) for i, shape in enumerate(shapes))
         self.steps.append(CallStep(module, name, purpose, arguments, (x,), outputs))
         return outputs[0]
 
@@ -127,20 +133,17 @@ class Builder:
     def _record(
         self, op: AnyOp, name: str, inputs: tuple[Value, ...], variables: tuple[str, ...]
     ) -> tuple[Value, ...]:
-        inferred = op.infer(*(v.written for v in inputs))
+        inferred = op.infer(*[value.shape for value in inputs])
         shapes = (inferred,) if isinstance(inferred, Shape) else inferred
-        outputs = tuple(
-            Value(shape, shape.plain(), var) for shape, var in zip(shapes, variables, strict=True)
-        )
+        outputs = tuple(Value(shape, var) for shape, var in zip(shapes, variables, strict=True))
         key = name or type(op)
-        step = OpStep(_plain(op), op, name, self._applied[key], inputs, outputs)
+        self.steps.append(OpStep(op, name, self._applied[key], inputs, outputs))
         self._applied[key] += 1
-        self.steps.append(step)
         return outputs
 
 
 def trace(block: Block, shape: Shape) -> Module:
-    """The module of a block on an input of a shape; equal requests share one module.
+    """The module of a block on an input of a shape, in plain numbers; equal requests share one.
 
     Raises:
         BlockError: When the block cannot be on this map.
@@ -150,19 +153,46 @@ def trace(block: Block, shape: Shape) -> Module:
     return _trace(block.replaced(**sizes), shape.plain())
 
 
-@lru_cache(maxsize=16384)
 def _trace(block: Block, shape: Shape) -> Module:
+    # A network, its stages and their chains are as many as there are specs; nobody asks again.
+    return _run(block, shape) if block.inline else _shared(block, shape)
+
+
+def _run(block: Block, shape: Shape) -> Module:
     arguments = block.sizes()
-    written = shape
     if not block.inline:
         arguments = _shape_arguments(shape) | arguments
-        written = _symbolic_shape(shape)
-    x = Value(written, shape, "x")
-    builder = Builder()
-    result = block.symbolic().forward(builder, x)
+    return _module(block, block, arguments, Value(shape, "x"), Builder())
+
+
+_shared = lru_cache(maxsize=16384)(_run)
+
+
+@lru_cache(maxsize=1024)
+def parametric(module: Module) -> Module:
+    """A module in the terms of its constructor's arguments: what its source is printed from.
+
+    Counting needs plain numbers only, and tracing with expressions takes twice as long: this is
+    a second trace, for those who print.
+    """
+    block, shape = module.block, module.inputs[0].shape
+    written = shape if block.inline else _symbolic_shape(shape)
+    builder = Builder(parametric=True)
+    found = _module(block, block.symbolic(), module.arguments, Value(written, "x"), builder)
+    if found.variant != module.variant:
+        raise AssertionError(f"{block}: decisions depend on how sizes are written")
+    return found
+
+
+def _module(
+    block: Block, run: Block, arguments: Mapping[str, int | float], x: Value, builder: Builder
+) -> Module:
+    """What running a block on a value records."""
+    result = run.forward(builder, x)
+    layout = x.shape.layout
     return Module(
         block=block,
-        variant=(*block.structure(), ("input", shape.layout), *sorted(builder.decisions.items())),
+        variant=(*block.structure(), ("input", layout), *sorted(builder.decisions.items())),
         arguments=arguments,
         inputs=(x,),
         outputs=result if isinstance(result, tuple) else (result,),
@@ -213,17 +243,6 @@ def _plain_number(value: int | float) -> int | float:
     if isinstance(value, Size):
         return plain(value)
     return float(value) if isinstance(value, Rate) else value
-
-
-def _plain(op: AnyOp) -> AnyOp:
-    """The op with every size in plain integers."""
-    changes: dict[str, object] = {}
-    for name, value in vars(op).items():
-        if isinstance(value, Size | Rate):
-            changes[name] = _plain_number(value)
-        elif isinstance(value, tuple):
-            changes[name] = tuple(map(plain, value))
-    return op.replaced(**changes) if changes else op
 
 
 class MapToTokens(Block):

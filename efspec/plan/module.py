@@ -26,12 +26,10 @@ class Value:
     """A tensor in a module's body.
 
     Attributes:
-        written: Its shape in the terms of the module's arguments.
-        shape: Its shape in plain integers.
+        shape: Its shape.
         var: Name of the variable in printed source; empty to write it in place if used once.
     """
 
-    written: Shape
     shape: Shape
     var: str = ""
 
@@ -42,15 +40,15 @@ class Value:
 
     @property
     def channels(self) -> int:
-        """C, in the module's terms."""
-        return self.written.channels
+        """C."""
+        return self.shape.channels
 
     @property
     def space(self) -> tuple[int, int]:
-        """(H, W) of a map or of tokens, in the module's terms."""
-        if self.written.space is None:
+        """(H, W) of a map or of tokens."""
+        if self.shape.space is None:
             raise ValueError(f"a value of shape {self.shape.sizes} is neither map nor tokens")
-        return self.written.space
+        return self.shape.space
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,14 +56,12 @@ class OpStep:
     """An op at work.
 
     Attributes:
-        op: The op in plain integers.
-        written: The op in the terms of the module's arguments.
+        op: The op.
         name: Name of the child, of a layer; empty for a function.
         index: How often the module applied this layer, or a function of this kind, before.
     """
 
     op: AnyOp
-    written: AnyOp
     name: str
     index: int
     inputs: tuple[Value, ...]
@@ -97,6 +93,8 @@ Step = OpStep | CallStep
 @dataclass(frozen=True, eq=False, repr=False)
 class Module:
     """A traced block. It knows neither its place in a network nor its caller, so it is shared.
+
+    Its sizes are plain integers; `parametric` gives the same module in the terms of its arguments.
 
     Attributes:
         block: What was traced, in plain values.
