@@ -7,11 +7,11 @@ cannot go on raises `EfspecError` with all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+
+from efspec.record import Record
 
 
-@dataclass(frozen=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(Record):
     """One mistake, where it stands, and what would be right.
 
     Attributes:
@@ -56,10 +56,6 @@ class Diagnostic:
         if self.fix:
             lines.append(f"{margin} = fix: {self.fix}")
         return "\n".join(lines)
-
-    def as_dict(self) -> dict[str, str | int]:
-        """The diagnostic for programs; keys are this class's attributes."""
-        return asdict(self)
 
 
 class EfspecError(Exception):

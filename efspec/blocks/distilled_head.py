@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.classifier import ClassifierSpec, Norm, pooled
 from efspec.plan import Builder, Value
 from efspec.plan.ops import AverageHeads, Linear
+from efspec.record import Record
 
 
 class DistilledHeadSpec(ClassifierSpec):
@@ -20,8 +20,7 @@ class DistilledHeadSpec(ClassifierSpec):
         return DistilledHead(norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class DistilledHead:
+class DistilledHead(Record):
     """Two linear layers on the averaged features: averaged at inference, both in training.
 
     References:

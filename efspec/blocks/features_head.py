@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from efspec.blocks.classifier import Norm, normed
 from efspec.blocks.options import Expected, Items, Part
 from efspec.plan import Builder, Value
+from efspec.record import Record
 
 MAX_STAGES = 64
 
@@ -47,8 +47,7 @@ class FeaturesHeadSpec(Part):
         return FeaturesHead(stages=self.stages, norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class FeaturesHead:
+class FeaturesHead(Record):
     """Maps of chosen stages; written into the network's class."""
 
     stages: tuple[int, ...]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.blocks.classifier import ClassifierSpec, Norm, pooled
 from efspec.plan import Builder, Value
 from efspec.plan.ops import Linear
+from efspec.record import Record
 
 
 class LinearHeadSpec(ClassifierSpec):
@@ -20,8 +20,7 @@ class LinearHeadSpec(ClassifierSpec):
         return LinearHead(norm=self.norm)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class LinearHead:
+class LinearHead(Record):
     """One linear layer on the averaged features; written into the network's class."""
 
     norm: Norm | Literal["auto"]

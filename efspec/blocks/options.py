@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo
@@ -14,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from efspec.plan import Block, mistake
 from efspec.plan.ops import Activations
+from efspec.record import Record
 
 MAX_WIDTH = 65536
 MAX_REPEAT = 1024
@@ -21,8 +21,7 @@ MAX_RATIO = 64
 MAX_CLASSES = 1_000_000
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(Record):
     """What a field takes, in words, for diagnostics."""
 
     words: str
@@ -105,8 +104,7 @@ InheritedDropPath = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Site:
+class Site(Record):
     """Where a block is to stand, and what it inherits there.
 
     Attributes:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from efspec.cli.generate import DIFFERENCE, check_text
 from efspec.errors import fail, suggestion
+from efspec.record import Record
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def register(app: typer.Typer) -> None:
@@ -74,16 +78,11 @@ def schema(
 
 def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
-    from pydantic import TypeAdapter
-
     from efspec.cost import Row, Score
     from efspec.spec.json_schema import schemas
 
-    score = TypeAdapter(Score).json_schema(mode="serialization")
-    row = score.pop("$defs")["Row"]
-    _describe(score, Score)
-    _describe(row, Row)
-    row["required"] = list(row["properties"])  # all are printed, known or not
+    row = _record_schema(Row)
+    score = _record_schema(Score, Row)
     for by in ("op", "kind"):
         rows = {"description": f"Figures per {by}, with --by {by}.", "type": "array"}
         score["properties"][f"{by}s"] = {**rows, "items": {"$ref": "#/$defs/Row"}}
@@ -98,14 +97,24 @@ def all_schemas() -> dict[str, str]:
     return {**schemas(), "score.schema.json": json.dumps(whole, indent=2) + "\n"}
 
 
-def _describe(schema: dict[str, Any], record: type) -> None:
-    """Take the descriptions of a record's schema and of its fields from the docstring."""
+def _record_schema(record: type[Record], *others: type[Record]) -> dict[str, Any]:
+    """The JSON Schema of a record's `as_dict`; other records in it are references."""
+    from pydantic import create_model
+
+    def model(record: type[Record], scope: dict[str, Any]) -> type[BaseModel]:
+        hints = get_type_hints(record, localns=scope)
+        fields: dict[str, Any] = {name: hints[name] for name in record.fields}
+        return create_model(record.__name__, **fields)
+
+    scope = {other.__name__: model(other, {}) for other in others}
+    schema = model(record, scope).model_json_schema(mode="serialization")
+    schema.pop("$defs", None)
     summary, _, attributes = inspect.cleandoc(record.__doc__ or "").partition("\n\nAttributes:\n")
-    schema["description"] = summary
-    schema.pop("title", None)
+    fields = {"description": summary, **schema}
+    del fields["title"]
     for line in inspect.cleandoc(attributes).replace("\n    ", " ").splitlines():
         name, _, text = line.partition(": ")
         field = schema["properties"][name]
         field.pop("title", None)
-        field.pop("default", None)
-        schema["properties"][name] = {"description": text, **field}
+        fields["properties"][name] = {"description": text, **field}
+    return fields

@@ -242,9 +242,7 @@ def _json_list(texts: Iterator[str]) -> Iterator[str]:
 
 def _as_dict(one: Score, rows: list[Row], by: By | None) -> dict[str, object]:
     """A score, and the split that it does not hold by itself."""
-    from dataclasses import asdict
-
-    split = {f"{by}s": [asdict(row) for row in rows]} if by in (By.op, By.kind) else {}
+    split = {f"{by}s": [row.as_dict() for row in rows]} if by in (By.op, By.kind) else {}
     return one.as_dict() | split
 
 
@@ -264,7 +262,7 @@ def _rows(plan: Plan, one: Score, by: By) -> list[Row]:
 
 def _summary(one: Score) -> list[Cell]:
     values = one.as_dict() | {"input": "x".join(map(str, one.input))}
-    return [values[column] for column in SUMMARY]  # type: ignore[misc]
+    return [values[column] for column in SUMMARY]
 
 
 def _print_tables(scored: list[Scored], by: By | None, many: bool) -> None:

@@ -6,17 +6,16 @@ A source takes a plan and says how long its parts take, and how it knows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from efspec.plan import Plan
+from efspec.record import Record
 
 Method = Literal["measured", "differenced", "apportioned", "interpolated", "fitted", "given"]
 """How a latency is known; `given` is a figure of the user's for the whole network."""
 
 
-@dataclass(frozen=True)
-class BlockLatency:
+class BlockLatency(Record):
     """Latency of one part of a network.
 
     Attributes:
@@ -30,8 +29,7 @@ class BlockLatency:
     method: Method
 
 
-@dataclass(frozen=True)
-class Latency:
+class Latency(Record):
     """Latency of a network.
 
     Attributes:

@@ -17,44 +17,65 @@ def peak_activation_bytes(plan: Plan) -> int:
     the caller still needs, and its result are alive. A view shares the memory of what it views,
     which is counted once.
     """
-    return _peak(plan.network, False)[0] * BYTES_PER_ELEMENT
+    return _peak(plan.network, False) * BYTES_PER_ELEMENT
 
 
-@lru_cache(maxsize=16384)
-def _peak(module: Module, held: bool) -> tuple[int, bool]:
-    """Elements alive at a module's worst moment, and whether it returns its input's memory.
+def _peak(module: Module, held: bool) -> int:
+    # Nobody asks again for what holds others: networks, their stages and their chains.
+    return _worst(module, held) if module.block.inline else _shared(module, held)
+
+
+def _worst(module: Module, held: bool) -> int:
+    """Elements alive at a module's worst moment.
 
     Args:
         module: The module.
         held: Whether the caller needs the input's memory afterwards.
     """
     (x,) = module.inputs
-    memory: dict[Value, Value] = {x: x}  # whose memory a value is in
-    last_use = {x: -1}
+    memory = _memory(module)
+    end = len(module.steps)
+    last_use = dict.fromkeys(memory.values(), 0)
     for i, step in enumerate(module.steps):
-        for value in step.inputs:
+        for value in (*step.inputs, *step.outputs):
             last_use[memory[value]] = i
-        is_view = _peak(step.module, True)[1] if isinstance(step, CallStep) else step.op.is_view
-        for value in step.outputs:
-            memory[value] = memory[step.inputs[0]] if is_view else value
-            last_use.setdefault(memory[value], i)
-    returned = {memory[value] for value in module.outputs}
-    for value in (*returned, *([x] if held else ())):
-        last_use[value] = len(module.steps)
+    for value in module.outputs:
+        last_use[memory[value]] = end
+    if held:
+        last_use[x] = end
+    freed = [0] * (end + 1)
+    for value, i in last_use.items():
+        freed[i] += value.shape.elements()
 
-    alive = {x}
     now = peak = x.shape.elements()
     for i, step in enumerate(module.steps):
+        made = sum(value.shape.elements() for value in step.outputs if memory[value] is value)
         if isinstance(step, CallStep):
-            source = memory[step.inputs[0]]
-            within, _ = _peak(step.module, last_use[source] > i)
-            peak = max(peak, now - step.inputs[0].shape.elements() + within)
-        new = {memory[value] for value in step.outputs} - alive
-        now += sum(value.shape.elements() for value in new)
-        if not isinstance(step, CallStep):
-            peak = max(peak, now)
-        alive |= new
-        dead = {value for value in alive if last_use[value] <= i}
-        now -= sum(value.shape.elements() for value in dead)
-        alive -= dead
-    return peak, x in returned
+            source = step.inputs[0]
+            within = _peak(step.module, last_use[memory[source]] > i)
+            peak = max(peak, now - source.shape.elements() + within)
+        else:
+            peak = max(peak, now + made)
+        now += made - freed[i]
+    return peak
+
+
+_shared = lru_cache(maxsize=16384)(_worst)
+
+
+def _memory(module: Module) -> dict[Value, Value]:
+    """For each value of a module, the value whose memory it is in: itself, unless it is a view."""
+    (x,) = module.inputs
+    memory = {x: x}
+    for step in module.steps:
+        is_view = _is_view(step.module) if isinstance(step, CallStep) else step.op.is_view
+        for value in step.outputs:
+            memory[value] = memory[step.inputs[0]] if is_view else value
+    return memory
+
+
+@lru_cache(maxsize=16384)
+def _is_view(module: Module) -> bool:
+    """Whether a module returns its input's memory."""
+    memory = _memory(module)
+    return module.inputs[0] in (memory[value] for value in module.outputs)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from efspec.record import Record
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(Record):
     """One metric's part in a score: `(metric / unit) ** exponent`."""
 
     unit: float
     exponent: float
 
 
-@dataclass(frozen=True)
-class Mes:
+class Mes(Record):
     """A score: a base times the product of its metrics' terms.
 
     The shipped constants are in `specs/mes.yaml`. The seed text prints the exponents with a

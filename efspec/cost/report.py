@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 
 from efspec.cost.counts import KINDS, Counts, Kind, count_module, count_op, kind_of, total
 from efspec.cost.latency import LatencySource, Method
 from efspec.cost.memory import peak_activation_bytes
 from efspec.cost.mes import Mes
 from efspec.plan import Part, PlacedOp, Plan, head_steps, parts
+from efspec.record import Record
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Record):
     """Figures of one part of a network: a stage, a block, an op, or all ops of a kind.
 
     Attributes:
@@ -37,8 +36,7 @@ class Row:
     latency_ms: float | None = None
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(Record):
     """What a network costs.
 
     Attributes:
@@ -70,10 +68,6 @@ class Score:
     coverage: dict[Method, float] | None
     stages: tuple[Row, ...]
     blocks: tuple[Row, ...]
-
-    def as_dict(self) -> dict[str, object]:
-        """The score for programs; `schemas/score.schema.json` describes it."""
-        return asdict(self)
 
 
 def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = None) -> Score:

@@ -14,20 +14,17 @@ from typing import (
     Literal,
     Self,
     dataclass_transform,
-    get_type_hints,
 )
 
-from efspec.plan.record import Record
 from efspec.plan.size import Rate, Size
+from efspec.record import Record
 
 if TYPE_CHECKING:
     from efspec.plan.builder import Builder
     from efspec.plan.module import Value
 
-_ARGUMENT = "constructor argument"
-
-SizeArg = Annotated[int, _ARGUMENT]
-RateArg = Annotated[float, _ARGUMENT]
+SizeArg = Annotated[int, "SizeArg"]
+RateArg = Annotated[float, "RateArg"]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -38,6 +35,15 @@ class Block(Record, ABC):
     """The representation that blocks of this type take."""
     inline: ClassVar[bool] = False
     """Whether it is written out where it stands instead of becoming a class of its own."""
+    arguments: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that become constructor arguments, in order."""
+
+    def __init_subclass__(cls) -> None:
+        """Tell arguments from structural fields, by how the annotations were written."""
+        super().__init_subclass__()
+        cls.arguments = tuple(
+            name for name, hint in cls.hints.items() if "SizeArg" in hint or "RateArg" in hint
+        )
 
     @abstractmethod
     def forward(self, b: Builder, x: Value) -> Value | tuple[Value, ...]:
@@ -62,12 +68,12 @@ class Block(Record, ABC):
 
     def sizes(self) -> dict[str, int | float]:
         """The constructor arguments by name; one that is None is a structural decision."""
-        values = {name: getattr(self, name) for name in _arguments(type(self))}
+        values = {name: getattr(self, name) for name in self.arguments}
         return {name: value for name, value in values.items() if value is not None}
 
     def defaults(self) -> dict[str, int | float]:
         """Default value of each constructor argument that has one."""
-        found = {name: getattr(type(self), name, None) for name in _arguments(type(self))}
+        found = {name: getattr(type(self), name, None) for name in self.arguments}
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     def structure(self) -> tuple[tuple[str, object], ...]:
@@ -82,21 +88,3 @@ class Block(Record, ABC):
             for name, value in self.sizes().items()
         }
         return self.replaced(**named)
-
-
-def _arguments(block: type[Block]) -> tuple[str, ...]:
-    """Names of the fields that become constructor arguments, in order."""
-    if block not in _known_arguments:
-        hints = get_type_hints(block, include_extras=True)
-        _known_arguments[block] = tuple(n for n in block.fields if _ARGUMENT in _metadata(hints[n]))
-    return _known_arguments[block]
-
-
-_known_arguments: dict[type[Block], tuple[str, ...]] = {}
-
-
-def _metadata(hint: object) -> tuple[object, ...]:
-    """Annotations of a hint, looking into `X | None`."""
-    parts = getattr(hint, "__args__", ())
-    own = tuple(getattr(hint, "__metadata__", ()))
-    return own + tuple(m for part in parts for m in getattr(part, "__metadata__", ()))

@@ -8,11 +8,11 @@ and the deployment targets read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from efspec.plan.ops import AnyOp, Function, Shape
+from efspec.record import Node
 
 if TYPE_CHECKING:
     from efspec.plan.block import Block
@@ -21,8 +21,7 @@ Purpose = Literal["", "embedding", "attention", "mlp", "head", "other"]
 """What a module computes for, as V1's latency analysis splits a network."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Value:
+class Value(Node):
     """A tensor in a module's body.
 
     Attributes:
@@ -51,8 +50,7 @@ class Value:
         return self.shape.space
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class OpStep:
+class OpStep(Node):
     """An op at work.
 
     Attributes:
@@ -68,8 +66,7 @@ class OpStep:
     outputs: tuple[Value, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class CallStep:
+class CallStep(Node):
     """A child module at work.
 
     Attributes:
@@ -90,8 +87,7 @@ class CallStep:
 Step = OpStep | CallStep
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Module:
+class Module(Node):
     """A traced block. It knows neither its place in a network nor its caller, so it is shared.
 
     Its sizes are plain integers; `parametric` gives the same module in the terms of its arguments.
@@ -114,8 +110,7 @@ class Module:
         return (step for step in self.steps if isinstance(step, CallStep))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class PlacedOp:
+class PlacedOp(Node):
     """An op in its place in the whole network.
 
     Attributes:
@@ -188,8 +183,7 @@ def snake_case(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Plan:
+class Plan(Node):
     """A network, resolved: what every backend reads.
 
     Attributes:

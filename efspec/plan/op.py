@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Literal, NamedTuple, get_args
 
-from efspec.plan.record import Record
 from efspec.plan.size import plain
+from efspec.record import Record
 
 Activations = Literal["gelu", "relu", "relu6", "silu", "hardswish"]
 ACTIVATIONS: tuple[Activations, ...] = get_args(Activations)
@@ -51,7 +51,7 @@ class Shape(NamedTuple):
 
     def elements(self) -> int:
         """How many numbers a value of this shape holds, per image."""
-        return math.prod(map(plain, self.sizes))
+        return math.prod(self.sizes)
 
 
 def map_shape(channels: int, height: int, width: int) -> Shape:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan
 from efspec.plan.op import Shape
+from efspec.record import Node
 
 _STAGE = re.compile(r"stages\.(\d+)")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Part:
+class Part(Node):
     """A part of a network.
 
     Attributes:

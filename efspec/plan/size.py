@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from efspec.record import Record
 
-@dataclass(frozen=True)
-class Binary:
+
+class Binary(Record):
     """Two expressions joined by `+`, `-`, `*` or `//`."""
 
     operator: str

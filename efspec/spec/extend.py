@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from efspec.errors import Diagnostic, EfspecError, fail
@@ -54,7 +53,7 @@ def _base(node: Node, folder: Path, mistakes: list[Diagnostic], chain: tuple[Pat
         data, form = read_bytes(path), format_of(path)
     except EfspecError as error:
         raise EfspecError(
-            dataclasses.replace(d, field="extends", **node.place()) for d in error.diagnostics
+            d.replaced(field="extends", **node.place()) for d in error.diagnostics
         ) from None
     source = decode(data, str(path))
     if form == "yaml":

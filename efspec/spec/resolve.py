@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 
 from efspec.blocks.network import Chain, Network, Stage
@@ -150,8 +149,8 @@ def _placed(spec: NetworkSpec, mistakes: Mistakes) -> list[Diagnostic]:
     """Each mistake once, where the spec was written."""
     placed = []
     for loc, diagnostic in dict.fromkeys(mistakes):
-        diagnostic = replace(diagnostic, field=field_text(loc))
+        diagnostic = diagnostic.replaced(field=field_text(loc))
         if spec.source_map:
-            diagnostic = replace(diagnostic, **spec.source_map.place(loc))
+            diagnostic = diagnostic.replaced(**spec.source_map.place(loc))
         placed.append(diagnostic)
     return placed

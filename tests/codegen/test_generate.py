@@ -160,9 +160,7 @@ def all_blocks(width: int) -> dict[str, list[Block]]:
     for spec in BLOCKS:
         for options in variants(spec):
             for drop_path in (None, 0.25):
-                from dataclasses import replace
-
-                block = spec(**options).block(replace(site, drop_path=drop_path))
+                block = spec(**options).block(site.replaced(drop_path=drop_path))
                 found[f"{spec.__name__} {options} {drop_path}"] = [block]
     for downsample in DOWNSAMPLES:
         found[downsample.__name__] = [downsample().block(width, "gelu")]

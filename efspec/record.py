@@ -1,7 +1,7 @@
-"""Constant records, for the many small classes that ops and blocks are.
+"""Constant records, which most classes here are.
 
 They are what frozen dataclasses are. A dataclass compiles its methods anew for each class, and
-for the forty classes here that was a third of the time which a command took to start; the methods
+for the sixty classes here that was a third of the time which a command took to start; the methods
 of a record are written once.
 """
 
@@ -17,22 +17,23 @@ class Record:
 
     fields: ClassVar[tuple[str, ...]] = ()
     """Names of the fields, in order."""
-    _known: ClassVar[frozenset[str]] = frozenset()
+    hints: ClassVar[dict[str, str]] = {}
+    """Annotation of each field, as it was written."""
     _required: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         """Collect the fields that a subclass adds."""
-        own = (n for n, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint))
-        cls.fields = tuple(dict.fromkeys((*cls.fields, *own)))
-        cls._known = frozenset(cls.fields)
+        own = {name: str(hint) for name, hint in inspect.get_annotations(cls).items()}
+        cls.hints = cls.hints | {n: hint for n, hint in own.items() if "ClassVar" not in hint}
+        cls.fields = tuple(cls.hints)
         cls._required = frozenset(name for name in cls.fields if not hasattr(cls, name))
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """A record of the fields' values, by position or by name."""
         given = dict(zip(self.fields, values, strict=False)) | named if values else named
-        if len(values) + len(named) != len(given) or not given.keys() <= self._known:
+        if len(values) + len(named) != len(given) or not given.keys() <= self.hints.keys():
             raise TypeError(f"{type(self).__name__} takes each of {self.fields} once at most")
-        if not self._required <= given.keys():
+        if len(given) < len(self.fields) and not self._required <= given.keys():
             missing = ", ".join(sorted(self._required - given.keys()))
             raise TypeError(f"{type(self).__name__} needs {missing}")
         self.__dict__.update(given)
@@ -43,7 +44,11 @@ class Record:
 
     def values(self) -> tuple[Any, ...]:
         """Values of the fields, in order."""
-        return tuple(getattr(self, name) for name in self.fields)
+        return tuple([getattr(self, name) for name in self.fields])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values by name, for programs; records within are dictionaries, too."""
+        return {name: _plain(getattr(self, name)) for name in self.fields}
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is constant")
@@ -57,3 +62,17 @@ class Record:
     def __repr__(self) -> str:
         pairs = zip(self.fields, self.values(), strict=True)
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in pairs)})"
+
+
+class Node(Record):
+    """A record that is itself and no other, whatever it holds."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+    __repr__ = object.__repr__
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.as_dict()
+    return tuple(map(_plain, value)) if type(value) is tuple else value
