@@ -6,7 +6,8 @@ import atexit
 import gc
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 # Start-up: what is imported stays, so looking for garbage meanwhile is wasted; and looking through
 # all installed packages for plugins of pydantic's costs more than scoring a network.
@@ -14,21 +15,42 @@ gc.disable()
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer  # noqa: E402
+from typer.core import TyperGroup  # noqa: E402
 
-from efspec.cli import build, generate, schema, score, show, validate  # noqa: E402
 from efspec.cli.console import print_error  # noqa: E402
 from efspec.errors import EfspecError, fail  # noqa: E402
 
-app = typer.Typer(
-    name="efspec",
-    no_args_is_help=True,
+COMMANDS = ("build", "score", "validate", "show", "generate", "schema")
+"""Names of the commands, which are also those of their modules, in the order of the help."""
+
+SETTINGS: dict[str, Any] = {
     # Help on a terminal is worth the time that drawing it takes; what is piped is plain.
-    rich_markup_mode="markdown" if sys.stdout and sys.stdout.isatty() else None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (build, score, validate, show, generate, schema):
-    command.register(app)
+    "rich_markup_mode": "markdown" if sys.stdout and sys.stdout.isatty() else None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class Commands(TyperGroup):
+    """The commands; the module of one is imported when it is wanted."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, in order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, or None."""
+        # When there is none of this name, one is suggested from among those that are loaded.
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                own = typer.Typer(add_completion=False, **SETTINGS)
+                import_module(f"efspec.cli.{name}").register(own)
+                self.commands[name] = typer.main.get_command(own)
+        return super().get_command(ctx, cmd_name)
+
+
+app = typer.Typer(name="efspec", cls=Commands, no_args_is_help=True, **SETTINGS)
 
 
 def _version(wanted: bool) -> None:
