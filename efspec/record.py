@@ -19,6 +19,7 @@ class Record:
     """Names of the fields, in order."""
     hints: ClassVar[dict[str, str]] = {}
     """Annotation of each field, as it was written."""
+    _known: ClassVar[frozenset[str]] = frozenset()
     _required: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
@@ -26,12 +27,13 @@ class Record:
         own = {name: str(hint) for name, hint in inspect.get_annotations(cls).items()}
         cls.hints = cls.hints | {n: hint for n, hint in own.items() if "ClassVar" not in hint}
         cls.fields = tuple(cls.hints)
+        cls._known = frozenset(cls.fields)
         cls._required = frozenset(name for name in cls.fields if not hasattr(cls, name))
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """A record of the fields' values, by position or by name."""
         given = dict(zip(self.fields, values, strict=False)) | named if values else named
-        if len(values) + len(named) != len(given) or not given.keys() <= self.hints.keys():
+        if len(values) + len(named) != len(given) or (named and not named.keys() <= self._known):
             raise TypeError(f"{type(self).__name__} takes each of {self.fields} once at most")
         if len(given) < len(self.fields) and not self._required <= given.keys():
             missing = ", ".join(sorted(self._required - given.keys()))

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Literal, NamedTuple, assert_never, get_args
 
-from efspec.plan import CallStep, Module, PlacedOp, Shape
+from efspec.plan import CallStep, Module, PlacedOp, Shape, remembered
 from efspec.plan.ops import (
     Activation,
     Add,
@@ -62,7 +61,7 @@ class Counts(NamedTuple):
     macs: int = 0
 
 
-@lru_cache(maxsize=16384)
+@remembered
 def count_module(module: Module) -> Counts:
     """The counts of a module and all below it; what equal blocks share is counted once."""
     return total(

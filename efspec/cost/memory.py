@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from efspec.plan import CallStep, Module, Plan, Value
+from efspec.plan import CallStep, Module, Plan, Value, remembered
 
 BYTES_PER_ELEMENT = 2
 """Half precision, which phones compute in."""
@@ -20,12 +18,8 @@ def peak_activation_bytes(plan: Plan) -> int:
     return _peak(plan.network, False) * BYTES_PER_ELEMENT
 
 
+@remembered
 def _peak(module: Module, held: bool) -> int:
-    # Nobody asks again for what holds others: networks, their stages and their chains.
-    return _worst(module, held) if module.block.inline else _shared(module, held)
-
-
-def _worst(module: Module, held: bool) -> int:
     """Elements alive at a module's worst moment.
 
     Args:
@@ -60,9 +54,6 @@ def _worst(module: Module, held: bool) -> int:
     return peak
 
 
-_shared = lru_cache(maxsize=16384)(_worst)
-
-
 def _memory(module: Module) -> dict[Value, Value]:
     """For each value of a module, the value whose memory it is in: itself, unless it is a view."""
     (x,) = module.inputs
@@ -74,7 +65,7 @@ def _memory(module: Module) -> dict[Value, Value]:
     return memory
 
 
-@lru_cache(maxsize=16384)
+@remembered
 def _is_view(module: Module) -> bool:
     """Whether a module returns its input's memory."""
     memory = _memory(module)

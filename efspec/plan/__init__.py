@@ -2,6 +2,7 @@
 
 from efspec.plan.block import Block, RateArg, SizeArg
 from efspec.plan.builder import BlockError, Builder, mistake, parametric, trace
+from efspec.plan.memo import remembered
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan, Value, walk
 from efspec.plan.op import Shape, map_shape, token_shape
 from efspec.plan.ops import AnyOp
@@ -31,6 +32,7 @@ __all__ = [
     "parametric",
     "parts",
     "plain",
+    "remembered",
     "token_shape",
     "trace",
     "walk",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Mapping
-from functools import lru_cache
 from typing import TypeVar
 
 from efspec.errors import Diagnostic
 from efspec.plan.block import Block
+from efspec.plan.memo import remembered
 from efspec.plan.module import CallStep, Module, OpStep, Purpose, Step, Value
 from efspec.plan.ops import AnyOp, FunctionOp, LayerOp, Op, Shape, Split, ToMap, ToTokens
 from efspec.plan.size import Expr, Rate, Size, expression, plain, substitute
@@ -52,7 +51,7 @@ class Builder:
         self.decisions: dict[str, object] = {}
         self._parametric = parametric
         self._names: set[str] = set()
-        self._applied: Counter[type[Op] | str] = Counter()
+        self._applied: dict[type[Op] | str, int] = {}
 
     def layer(self, name: str, op: LayerOp, *inputs: Value, var: str = "") -> Value:
         """Apply an op that has a name in the module tree.
@@ -137,8 +136,9 @@ class Builder:
         shapes = (inferred,) if isinstance(inferred, Shape) else inferred
         outputs = tuple(Value(shape, var) for shape, var in zip(shapes, variables, strict=True))
         key = name or type(op)
-        self.steps.append(OpStep(op, name, self._applied[key], inputs, outputs))
-        self._applied[key] += 1
+        index = self._applied.get(key, 0)
+        self._applied[key] = index + 1
+        self.steps.append(OpStep(op, name, index, inputs, outputs))
         return outputs
 
 
@@ -153,22 +153,15 @@ def trace(block: Block, shape: Shape) -> Module:
     return _trace(block.replaced(**sizes), shape.plain())
 
 
+@remembered
 def _trace(block: Block, shape: Shape) -> Module:
-    # A network, its stages and their chains are as many as there are specs; nobody asks again.
-    return _run(block, shape) if block.inline else _shared(block, shape)
-
-
-def _run(block: Block, shape: Shape) -> Module:
     arguments = block.sizes()
     if not block.inline:
         arguments = _shape_arguments(shape) | arguments
     return _module(block, block, arguments, Value(shape, "x"), Builder())
 
 
-_shared = lru_cache(maxsize=16384)(_run)
-
-
-@lru_cache(maxsize=1024)
+@remembered
 def parametric(module: Module) -> Module:
     """A module in the terms of its constructor's arguments: what its source is printed from.
 

@@ -105,6 +105,11 @@ class Module(Node):
     outputs: tuple[Value, ...]
     steps: tuple[Step, ...]
 
+    @property
+    def inline(self) -> bool:
+        """Whether it is written out where it stands instead of being a class."""
+        return self.block.inline
+
     def calls(self) -> Iterator[CallStep]:
         """The child modules, in order of execution."""
         return (step for step in self.steps if isinstance(step, CallStep))

@@ -105,11 +105,16 @@ def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str, *values: object) -> None:
     """Hold an op to its contract; a block that breaks it is a bug of the block.
+
+    Args:
+        condition: What has to hold.
+        message: What is wrong otherwise, with a pair of braces for each value.
+        values: What the message tells.
 
     Raises:
         ValueError: When the condition does not hold.
     """
     if not condition:
-        raise ValueError(message)
+        raise ValueError(message.format(*values))

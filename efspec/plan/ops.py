@@ -241,7 +241,7 @@ class Add(Function):
 
     def infer(self, *inputs: Shape) -> Shape:
         x, y = inputs
-        require(x.plain().sizes == y.plain().sizes, f"{x.sizes} and {y.sizes} differ")
+        require(x.plain().sizes == y.plain().sizes, "{} and {} differ", x.sizes, y.sizes)
         return x
 
 
@@ -250,7 +250,7 @@ class Subtract(Function):
 
     def infer(self, *inputs: Shape) -> Shape:
         x, y = inputs
-        require(x.plain().sizes == y.plain().sizes, f"{x.sizes} and {y.sizes} differ")
+        require(x.plain().sizes == y.plain().sizes, "{} and {} differ", x.sizes, y.sizes)
         return x
 
 
@@ -266,7 +266,7 @@ class MatMul(Function):
 
     def infer(self, *inputs: Shape) -> Shape:
         x, y = inputs
-        require(plain(x.sizes[-1]) == plain(y.sizes[-2]), f"{x.sizes} by {y.sizes}")
+        require(plain(x.sizes[-1]) == plain(y.sizes[-2]), "{} by {}", x.sizes, y.sizes)
         return Shape((*x.sizes[:-1], y.sizes[-1]))
 
 

@@ -61,7 +61,10 @@ class SplitHeads(Function):
         (x,) = inputs
         require(
             plain(x.sizes[0]) == plain(self.num_heads) * plain(self.head_dim),
-            f"{x.sizes[0]} channels are not {self.num_heads} heads of {self.head_dim}",
+            "{} channels are not {} heads of {}",
+            x.sizes[0],
+            self.num_heads,
+            self.head_dim,
         )
         return Shape((self.num_heads, self.head_dim, x.sizes[1]))
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 
 from efspec.blocks.network import Chain, Network, Stage
 from efspec.blocks.options import BlockSpec, Site
 from efspec.errors import Diagnostic, EfspecError
-from efspec.plan import Block, BlockError, Module, Plan, map_shape, trace
+from efspec.plan import Block, BlockError, Module, Plan, map_shape, remembered, trace
 from efspec.plan.module import OpStep
 from efspec.spec.dump import drop_rates, spec_hash
 from efspec.spec.schema import LinearSchedule, NetworkSpec, StageSpec
@@ -45,7 +44,7 @@ def resolve(spec: NetworkSpec) -> Plan:
     return Plan(spec.name, spec.description, spec_hash(spec), module)
 
 
-@lru_cache(maxsize=16384)
+@remembered
 def parameter_count(module: Module) -> int:
     """How many trainable parameters a module and all below it have."""
     return sum(

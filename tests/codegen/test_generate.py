@@ -19,7 +19,17 @@ from efspec.blocks.options import BlockSpec, Site
 from efspec.codegen import class_name
 from efspec.codegen.classes import ClassWriter
 from efspec.codegen.layout import LINE_LENGTH
-from efspec.plan import Block, Shape, map_shape, token_shape, trace
+from efspec.plan import (
+    Block,
+    CallStep,
+    Module,
+    OpStep,
+    Shape,
+    map_shape,
+    parametric,
+    token_shape,
+    trace,
+)
 from efspec.resources import shipped_specs
 from tests.strategies import networks
 
@@ -167,6 +177,26 @@ def all_blocks(width: int) -> dict[str, list[Block]]:
     for stem in STEMS:
         found[stem.__name__] = [stem(width=max(width, 2)).block("gelu")]
     return found
+
+
+@pytest.mark.parametrize("name", all_blocks(8))
+def test_written_in_arguments_a_module_is_the_same(name: str) -> None:
+    def check(module: Module) -> None:
+        written = parametric(module)
+        assert [v.shape for v in written.outputs] == [v.shape for v in module.outputs]
+        for step, other in zip(module.steps, written.steps, strict=True):
+            assert [v.shape for v in step.outputs] == [v.shape for v in other.outputs]
+            if isinstance(step, CallStep):
+                assert isinstance(other, CallStep)
+                assert step.module is other.module
+                assert step.arguments == other.arguments
+                check(step.module)
+            else:
+                assert isinstance(other, OpStep)
+                assert step.op == other.op
+
+    for block in all_blocks(8)[name]:
+        check(trace(block, fitting(block, 3 if name.endswith("StemSpec") else 8, 9, 6)))
 
 
 @pytest.mark.parametrize("name", all_blocks(8))
