@@ -5,7 +5,6 @@ What is done besides renaming is recorded, so that whoever loads a checkpoint ca
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,21 +14,16 @@ from torch import Tensor
 
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import Plan
-from efspec.pytorch import layouts
+from efspec.pytorch import dense, layouts
 from efspec.pytorch.build import build_module
 from efspec.pytorch.interpret import relative_offsets
 from efspec.pytorch.layouts import LAYOUTS, Layout
-from efspec.pytorch.resize import Retargeted, guessed_maps, interpolate, maps, source_maps
+from efspec.pytorch.resize import Retargeted, retarget
 
 _SHOWN = 12
 """How many keys of a kind a diagnostic lists before it counts the rest."""
-_DETECTOR = "backbone."
-"""What the names of a detector's or segmenter's backbone start with."""
-_TRAINED = "attention_biases_seg"
-"""What the authors' detection and segmentation code calls the biases that it trains.
-
-Its `attention_biases` have the classifier's size, and are there only to be loaded with one.
-"""
+_LENGTH = 200
+"""How many characters of a key are shown."""
 _HEADS = ("head", "head_dist")
 _MAP_NORM = re.compile(r"norm\d+")
 _SAME_NETWORK = "check that the checkpoint and the spec are of one network"
@@ -44,7 +38,7 @@ class Adapted:
 
     Attributes:
         layout: The layout that they were in.
-        dense: Whether the authors' detection or segmentation code wrote it.
+        is_dense: Whether the authors' detection or segmentation code wrote it.
         state: Tensors by efspec's own names, less those of `fresh`.
         retargeted: Tables that were interpolated.
         fresh: Own names of tensors that keep their initial values.
@@ -52,7 +46,7 @@ class Adapted:
     """
 
     layout: Layout
-    dense: bool
+    is_dense: bool
     state: dict[str, Tensor]
     retargeted: tuple[Retargeted, ...]
     fresh: tuple[str, ...]
@@ -68,8 +62,8 @@ class Adapted:
             f"attention biases interpolated from {maps}: {', '.join(names)}"
             for maps, names in tables.items()
         ]
-        if self.dense:
-            said.insert(0, f"attention biases of detection or segmentation code: {_TRAINED}")
+        if self.is_dense:
+            said.insert(0, f"attention biases of detection or segmentation code: {dense.TRAINED}")
         if self.fresh:
             said.append(f"initial weights, not the checkpoint's: {_parts(self.fresh)}")
         if self.dropped:
@@ -106,50 +100,52 @@ def adapt(
         EfspecError: When keys are missing, extra or misshapen, or the size that it was trained at
             is another or cannot be told; all of them are listed.
     """
-    state, dropped = _backbone(state)
-    dense = any(key.endswith(_TRAINED) for key in state)
-    if dense:
-        state = _trained_biases(state)
+    state, dropped = dense.backbone(state)
+    is_dense = dense.is_dense(state)
+    if is_dense:
+        state = dense.with_trained_biases(state)
     layout = layout or detect(plan, state)
     wanted = layouts.tensors(plan, layout)
-    fresh = _initial(plan, wanted, state, new_head, dense)
+    fresh = _initial(plan, wanted, state, new_head, is_dense)
     wanted = {key: tensor for key, tensor in wanted.items() if key not in fresh}
     known = {tensor.key for tensor in wanted.values()}
     surplus = [key for key in state if key not in known]
-    spare = _spare(plan, layout, surplus, new_head, dense)
-    state, retargeted, unfit = _retarget(plan, wanted, state, from_size)
+    spare = _spare(plan, layout, known, surplus, new_head, is_dense)
+    found = {key: state[tensor.key] for key, tensor in wanted.items() if tensor.key in state}
+    tables, retargeted, unfit = retarget(plan, found, from_size)
+    found |= tables
 
-    missing = {key: tensor.key for key, tensor in wanted.items() if tensor.key not in state}
+    missing = {key: tensor.key for key, tensor in wanted.items() if key not in found}
     misshapen = {
-        key: f"{tensor.key} is {tuple(state[tensor.key].shape)}, not {tensor.shape}"
-        for key, tensor in wanted.items()
-        if key not in missing | unfit and tuple(state[tensor.key].shape) != tensor.shape
+        key: f"{wanted[key].key} is {tuple(tensor.shape)}, not {wanted[key].shape}"
+        for key, tensor in found.items()
+        if key not in unfit and tuple(tensor.shape) != wanted[key].shape
     }
-    extra = [key for key in surplus if key not in spare]
-    size = "wrong-source-size" if from_size else "unknown-source-size"
-    problems = [
-        ("missing-keys", [*missing.values()], _fix(missing, _SAME_NETWORK)),
-        ("extra-keys", extra, _SAME_NETWORK),
-        ("misshapen-keys", [*misshapen.values()], _fix(misshapen, _SAME_SIZES)),
-        (size, [*unfit.values()], _FROM_SIZE),
-    ]
-    if any(keys for _, keys, _ in problems):
-        raise EfspecError(
-            Diagnostic(
-                name=name,
-                message=_listed(keys),
-                file=file,
-                expected=f"the weights of {plan.name}, in the {layout} layout",
-                fix=fix,
-            )
-            for name, keys, fix in problems
-            if keys
-        )
+    untold = [f"{wanted[key].key} {reason}" for key, reason in unfit.items()]
+
+    def diagnostic(name: str, keys: Iterable[str], fix: str) -> list[Diagnostic]:
+        text = listed(list(keys))
+        expected = f"the weights of {plan.name}, in the {layout} layout"
+        return [Diagnostic(name=name, message=text, file=file, expected=expected, fix=fix)]
+
+    mistakes: list[Diagnostic] = []
+    if missing:
+        mistakes += diagnostic("missing-keys", missing.values(), _fix(missing, _SAME_NETWORK))
+    if extra := [key for key in surplus if key not in spare]:
+        mistakes += diagnostic("extra-keys", extra, _SAME_NETWORK)
+    if misshapen:
+        mistakes += diagnostic("misshapen-keys", misshapen.values(), _fix(misshapen, _SAME_SIZES))
+    if untold and from_size:
+        mistakes += diagnostic("wrong-source-size", untold, _FROM_SIZE)
+    elif untold:
+        mistakes += diagnostic("unknown-source-size", untold, _FROM_SIZE)
+    if mistakes:
+        raise EfspecError(mistakes)
     own = {**plan.parameters(), **plan.buffers()}
     return Adapted(
         layout,
-        dense,
-        {key: state[tensor.key].reshape(own[key]) for key, tensor in wanted.items()},
+        is_dense,
+        {key: found[key].reshape(own[key]) for key in wanted},
         retargeted,
         fresh,
         (*dropped, *spare),
@@ -192,92 +188,46 @@ def lay_out(plan: Plan, state: Mapping[str, Tensor], layout: Layout) -> dict[str
     return named | {key: relative_offsets(op) for key, op in tables.items()}
 
 
-def _backbone(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The backbone's tensors of a detector, and the keys of the others; else all, and none."""
-    if not any(key.startswith(_DETECTOR) for key in state):
-        return dict(state), []
-    others = [key for key in state if not key.startswith(_DETECTOR)]
-    inside = {
-        key.removeprefix(_DETECTOR): tensor
-        for key, tensor in state.items()
-        if key.startswith(_DETECTOR)
-    }
-    return inside, others
-
-
-def _trained_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, with the biases that detection code trained in the place of the others."""
-    trained = {key.removesuffix("_seg"): key for key in state if key.endswith(_TRAINED)}
-    others = {key: tensor for key, tensor in state.items() if not key.endswith(_TRAINED)}
-    return others | {key: state[seg] for key, seg in trained.items()}
-
-
 def _initial(
     plan: Plan,
     wanted: Mapping[str, layouts.Tensor],
     state: Mapping[str, Tensor],
     new_head: bool,
-    dense: bool,
+    is_dense: bool,
 ) -> tuple[str, ...]:
     """Own names of the tensors that a checkpoint need not hold."""
     there = {key.partition(".")[0] for key, tensor in wanted.items() if tensor.key in state}
 
     def stays(part: str) -> bool:
         if _MAP_NORM.fullmatch(part):  # those of detection code are over whole maps: other norms
-            return dense or part not in there
+            return is_dense or part not in there
         return new_head and (part in _HEADS or (part == "norm" and part not in there))
 
     return tuple(key for key in wanted if stays(key.partition(".")[0]))
 
 
 def _spare(
-    plan: Plan, layout: Layout, keys: Iterable[str], new_head: bool, dense: bool
-) -> list[str]:
-    """Those of the keys that may be left out."""
+    plan: Plan,
+    layout: Layout,
+    known: Iterable[str],
+    surplus: Iterable[str],
+    new_head: bool,
+    is_dense: bool,
+) -> dict[str, None]:
+    """Those of the surplus keys that may be left out, in order."""
+    parts = {key.partition(".")[0] for key in known}
     norm, *heads = layouts.classifier_parts(plan, layout)
     backbone = layouts.is_backbone(plan)
 
     def may_go(key: str) -> bool:
         part = key.partition(".")[0]
-        if backbone and (part in (norm, *heads) or layouts.is_behind(plan, layout, key)):
-            return True
-        return (new_head and part in heads) or (dense and bool(_MAP_NORM.fullmatch(part)))
+        if _MAP_NORM.fullmatch(part):
+            return part not in parts and (backbone or is_dense)
+        if backbone:
+            return part in (norm, *heads) or layouts.is_behind(plan, layout, key)
+        return new_head and part in heads
 
-    return [key for key in keys if may_go(key)]
-
-
-def _retarget(
-    plan: Plan,
-    wanted: Mapping[str, layouts.Tensor],
-    state: Mapping[str, Tensor],
-    from_size: tuple[int, int] | None,
-) -> tuple[dict[str, Tensor], tuple[Retargeted, ...], dict[str, str]]:
-    """The tensors with attention biases for the plan's maps, and which were interpolated.
-
-    And what is wrong with those that cannot be, by own name. Tables of another number of heads
-    are left as they are: no map explains them.
-    """
-    result, retargeted, unfit = dict(state), [], {}
-    tables = {
-        key: state[wanted[key].key]
-        for key, op in layouts.bias_tables(plan).items()
-        if wanted[key].key in state
-        and state[wanted[key].key].dim() == 2
-        and state[wanted[key].key].shape[0] == op.num_heads
-    }
-    lengths = {key: table.shape[1] for key, table in tables.items()}
-    sources = source_maps(plan, from_size) if from_size else guessed_maps(plan, lengths)
-    for key, target in maps(plan).items():
-        if key not in tables:
-            continue
-        source = sources[key]
-        if source is None or math.prod(source) != lengths[key]:
-            there = "no square map" if source is None else "not {}x{}".format(*source)
-            unfit[key] = f"{wanted[key].key} has {lengths[key]} offsets, {there}"
-        elif source != target:
-            result[wanted[key].key] = interpolate(tables[key], source, target)
-            retargeted.append(Retargeted(key, source, target))
-    return result, tuple(retargeted), unfit
+    return dict.fromkeys(key for key in surplus if may_go(key))
 
 
 def _fix(keys: Iterable[str], otherwise: str) -> str:
@@ -289,15 +239,22 @@ def _fix(keys: Iterable[str], otherwise: str) -> str:
 def _parts(keys: Iterable[str]) -> str:
     """Keys by the part of a network that they are of, counted."""
     counts = Counter(_part(key) for key in keys)
-    return ", ".join(f"{part} ({count})" for part, count in counts.items())
+    return ", ".join(f"{_printable(part)} ({count})" for part, count in counts.items())
 
 
 def _part(key: str) -> str:
-    first, second, *_ = [*key.split("."), ""]
+    first, second, *_ = [*key.split(".", 2), ""]
     return f"{first}.{second}" if second.isdecimal() else first
 
 
-def _listed(keys: list[str]) -> str:
-    shown = "\n    ".join(keys[:_SHOWN])
+def listed(keys: list[str]) -> str:
+    """Keys under each other, after how many there are."""
+    shown = "\n    ".join(_printable(key) for key in keys[:_SHOWN])
     more = f"\n    and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     return f"{len(keys)} {'key' if len(keys) == 1 else 'keys'}:\n    {shown}{more}"
+
+
+def _printable(key: str) -> str:
+    """A key as it may be shown: a file can hold any text."""
+    text = "".join(c if c.isprintable() else "?" for c in key[:_LENGTH])
+    return text if len(key) <= _LENGTH else f"{text}..."

@@ -13,13 +13,18 @@ from torch import Tensor, nn
 
 from efspec.errors import fail
 from efspec.plan import Plan
-from efspec.pytorch.adapt import Adapted, adapt
+from efspec.pytorch.adapt import Adapted, adapt, listed
 from efspec.pytorch.source import Source
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "module")
 """Keys under which training scripts put the weights."""
 _DERIVED = ("attention_bias_idxs", "attention_bias_idxs_seg", ".ab")
 """Index tables that the authors' code stores; they follow from the sizes."""
+_TYPES = frozenset(
+    {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+    | {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool}
+)
+"""Types that every file format holds and every operation takes."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -30,7 +35,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     sizes are left out.
 
     Raises:
-        EfspecError: When the file cannot be read, or is no mapping of names to tensors.
+        EfspecError: When the file cannot be read, is no mapping of names to tensors, or holds
+            tensors that no network has.
     """
     if not path.is_file():
         raise fail("no-such-checkpoint", "there is no such file", file=str(path))
@@ -51,7 +57,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not (isinstance(content, Mapping) and content) or not all(
-        isinstance(key, str) and _is_dense(value) for key, value in content.items()
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
         raise fail(
             "no-state-dict",
@@ -59,18 +65,23 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             file=str(path),
             fix="save `model.state_dict()`",
         )
+    if unusable := [key for key, value in content.items() if not _is_usable(value)]:
+        raise fail(
+            "unusable-tensors",
+            listed(unusable),
+            file=str(path),
+            expected="dense tensors of floating-point numbers or integers",
+            fix="save the model as it was before it was quantised or packed",
+        )
     if all(key.startswith("module.") for key in content):
         content = {key.removeprefix("module."): value for key, value in content.items()}
     return {key: value for key, value in content.items() if not key.endswith(_DERIVED)}
 
 
-def _is_dense(value: object) -> bool:
-    return (
-        isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and value.device.type == "cpu"  # some files hold shapes only, on the device `meta`
-        and not value.is_quantized
-    )
+def _is_usable(tensor: Tensor) -> bool:
+    dense = tensor.layout == torch.strided and not tensor.is_nested
+    # Some files hold shapes only, on the device `meta`.
+    return dense and tensor.device.type == "cpu" and tensor.dtype in _TYPES
 
 
 def encode(plan: Plan, state: Mapping[str, Tensor], suffix: str) -> bytes:

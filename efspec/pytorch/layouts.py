@@ -54,7 +54,7 @@ _TIMM_V1 = (
 )
 _STAGE = re.compile(r"^stages\.(\d+)\.(downsample|blocks\.(\d+))\.")
 _MAP_NORM = re.compile(r"^norm(\d+)\.")
-_NUMBERED = re.compile(r"^(?:stages|network)\.(\d+)\.")
+_NUMBERED = re.compile(r"^(?:stages|network)\.([0-9]{1,9})\.")
 _BIASES = "attention_biases"
 
 

@@ -58,6 +58,48 @@ def interpolate(table: Tensor, source: Map, target: Map) -> Tensor:
     return signed[0, :, height - 1 :, width - 1 :].flatten(1).to(table.dtype)
 
 
+def retarget(
+    plan: Plan, state: Mapping[str, Tensor], from_size: tuple[int, int] | None = None
+) -> tuple[dict[str, Tensor], tuple[Retargeted, ...], dict[str, str]]:
+    """The attention-bias tables of a checkpoint for the plan's maps.
+
+    Args:
+        plan: The network.
+        state: Tensors by efspec's own names, of which some may be missing or misshapen. What is
+            no table of the right number of heads is left to whoever checks shapes.
+        from_size: Height and width in pixels of the images that the checkpoint was trained on;
+            None for the plan's where all tables fit, else for a square.
+
+    Returns:
+        The tables that were interpolated, by name; what they were; and what is wrong with those
+        that no map explains, by name.
+
+    Raises:
+        EfspecError: When the network cannot take images of `from_size`.
+    """
+    tables = {
+        key: state[key]
+        for key, op in bias_tables(plan).items()
+        if key in state
+        and state[key].is_floating_point()
+        and state[key].dim() == 2
+        and state[key].shape[0] == op.num_heads
+    }
+    lengths = {key: table.shape[1] for key, table in tables.items()}
+    sources = source_maps(plan, from_size) if from_size else guessed_maps(plan, lengths)
+    result, retargeted, unfit = {}, [], {}
+    targets = maps(plan)
+    for key, table in tables.items():
+        source, target = sources[key], targets[key]
+        if source is None or math.prod(source) != lengths[key]:
+            what = "no square map" if source is None else "not {}x{}".format(*source)
+            unfit[key] = f"has {lengths[key]} offsets, {what}"
+        elif source != target:
+            result[key] = interpolate(table, source, target)
+            retargeted.append(Retargeted(key, source, target))
+    return result, tuple(retargeted), unfit
+
+
 def source_maps(plan: Plan, size: tuple[int, int]) -> dict[str, Map]:
     """The map of each attention-bias table if the network's input had another size.
 

@@ -258,7 +258,7 @@ def test_a_detector_can_become_a_classifier(tmp_path: Path) -> None:
     assert {key.split(".")[0] for key in adapted.fresh} == {"norm", "head", "head_dist"}
 
 
-@pytest.mark.parametrize("wrong", ["sparse", "quantized", "meta"])
+@pytest.mark.parametrize("wrong", ["sparse", "quantized", "meta", "complex", "packed"])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_tensors_without_plain_values_are_refused(wrong: str, tmp_path: Path) -> None:
     match wrong:
@@ -268,6 +268,35 @@ def test_tensors_without_plain_values_are_refused(wrong: str, tmp_path: Path) ->
             tensor = torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8)
         case "meta":
             tensor = torch.empty(3, device="meta")
+        case "complex":
+            tensor = torch.zeros(3, dtype=torch.complex128)
+        case "packed":
+            tensor = torch.empty(3, dtype=torch.bits8)
     with pytest.raises(efspec.EfspecError) as caught:
         efspec.build(efspec.load("v2_s0"), weights=saved({"head.weight": tensor}, tmp_path))
-    assert caught.value.diagnostics[0].name in ("no-state-dict", "unreadable-checkpoint")
+    assert mistakes(caught.value).keys() == {"unusable-tensors"}
+    assert "head.weight" in str(caught.value)
+
+
+def test_strange_keys_are_extra_keys() -> None:
+    plan = efspec.resolve(backbone("v2_s0", [1]))
+    strange = ["", ".", "stages", "stages.-1.x", f"stages.{'9' * 5000}.x", "\ud800", "a\x1b[2J\nb"]
+    state = checkpoint("v2_s0", "timm") | dict.fromkeys(["norm", *strange], torch.zeros(1))
+    with pytest.raises(efspec.EfspecError) as caught:
+        adapt(plan, state)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.name == "extra-keys"
+    title, *keys = diagnostic.message.split("\n    ")
+    assert title == "7 keys:"  # `norm` is of a classifier
+    assert keys == ["", ".", "stages", "stages.-1.x", f"stages.{'9' * 193}...", "?", "a?[2J?b"]
+
+
+def test_a_backbone_takes_one_of_more_stages() -> None:
+    wide, narrow = (efspec.resolve(backbone("v2_s0", s, "layer")) for s in ([0, 1, 3], [1, 2]))
+    state = efspec.build(wide).state_dict()
+    adapted = adapt(narrow, state)
+    assert set(adapted.fresh) == {"norm2.weight", "norm2.bias"}
+    assert {key.split(".")[0] for key in adapted.dropped} == {"norm0", "norm3", "stages"}
+    state["norm1.typo"] = torch.zeros(1)
+    with pytest.raises(efspec.EfspecError, match="extra-keys"):
+        adapt(narrow, state)
