@@ -81,7 +81,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def _is_usable(tensor: Tensor) -> bool:
     dense = tensor.layout == torch.strided and not tensor.is_nested
     # Some files hold shapes only, on the device `meta`.
-    return dense and tensor.device.type == "cpu" and tensor.dtype in _TYPES
+    if not (dense and tensor.device.type == "cpu" and tensor.dtype in _TYPES):
+        return False
+    # A small file may say that its few values are to be repeated a billion times.
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
 def encode(plan: Plan, state: Mapping[str, Tensor], suffix: str) -> bytes:

@@ -258,7 +258,7 @@ def test_a_detector_can_become_a_classifier(tmp_path: Path) -> None:
     assert {key.split(".")[0] for key in adapted.fresh} == {"norm", "head", "head_dist"}
 
 
-@pytest.mark.parametrize("wrong", ["sparse", "quantized", "meta", "complex", "packed"])
+@pytest.mark.parametrize("wrong", ["sparse", "quantized", "meta", "complex", "packed", "repeated"])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_tensors_without_plain_values_are_refused(wrong: str, tmp_path: Path) -> None:
     match wrong:
@@ -270,6 +270,8 @@ def test_tensors_without_plain_values_are_refused(wrong: str, tmp_path: Path) ->
             tensor = torch.empty(3, device="meta")
         case "complex":
             tensor = torch.zeros(3, dtype=torch.complex128)
+        case "repeated":
+            tensor = torch.zeros(1).expand(2**20, 2**20)
         case "packed":
             tensor = torch.empty(3, dtype=torch.bits8)
     with pytest.raises(efspec.EfspecError) as caught:
