@@ -9,10 +9,22 @@
 Importing efspec imports nothing heavy: torch and friends come with the functions that use them.
 """
 
-from efspec.api import build, dump, export, generate, load, load_mes, load_weights, resolve, score
+from efspec.api import (
+    CheckpointWarning,
+    build,
+    dump,
+    export,
+    generate,
+    load,
+    load_mes,
+    load_weights,
+    resolve,
+    score,
+)
 from efspec.errors import Diagnostic, EfspecError
 
 __all__ = [
+    "CheckpointWarning",
     "Diagnostic",
     "EfspecError",
     "build",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
     from efspec.cost import LatencySource, Mes, Score
     from efspec.plan import Plan
     from efspec.pytorch.layouts import Layout
+    from efspec.pytorch.source import Source
     from efspec.spec.schema import NetworkSpec
 
     Network = NetworkSpec | Plan
+
+
+class CheckpointWarning(UserWarning):
+    """Something was done to a checkpoint besides renaming its tensors."""
 
 
 def load(source: str | Path | Mapping[str, Any], *, set: Iterable[str] = ()) -> NetworkSpec:
@@ -108,43 +114,69 @@ def generate(spec: Network, *, templates: str | Path | None = None) -> str:
     return generate_source(resolve(spec), Path(templates) if templates else None)
 
 
-def build(spec: Network, *, weights: str | Path | None = None, seed: int = 0) -> nn.Module:
+def build(
+    spec: Network,
+    *,
+    weights: str | Path | None = None,
+    seed: int = 0,
+    new_head: bool = False,
+    from_size: int | tuple[int, int] | None = None,
+) -> nn.Module:
     """The network as a torch module, in training mode.
 
     Args:
         spec: The network.
         weights: A checkpoint in any known layout; without one, the weights are initial ones.
         seed: Seed of the initial weights.
+        new_head: As `load_weights` takes it.
+        from_size: As `load_weights` takes it.
 
     Raises:
         EfspecError: When the spec cannot be resolved, or the checkpoint is of another network.
     """
     from efspec.pytorch.build import build_module
+    from efspec.pytorch.checkpoints import load_weights as load_checkpoint
 
     plan = resolve(spec)
     module = build_module(plan, seed)
     if weights is not None:
-        load_weights(module, plan, weights)
+        source = _source(weights, None, new_head, from_size)
+        _tell(load_checkpoint(module, plan, source).remarks())
     return module
 
 
 def load_weights(
-    module: nn.Module, spec: Network, path: str | Path, *, layout: Layout | None = None
+    module: nn.Module,
+    spec: Network,
+    path: str | Path,
+    *,
+    layout: Layout | None = None,
+    new_head: bool = False,
+    from_size: int | tuple[int, int] | None = None,
 ) -> Layout:
     """Fill a module with a checkpoint, all of it or nothing; gives the layout it was in.
+
+    Attention biases of another input size are interpolated. A backbone, whose head is `features`,
+    takes a classifier's checkpoint. What that changes is told as a `CheckpointWarning`.
 
     Args:
         module: What `build` gave for the spec.
         spec: The network.
         path: A `.pth`, `.pt` or `.safetensors` file.
         layout: How its tensors are named; None to find out.
+        new_head: Whether the linear heads stay as they are in the module: for other classes, say.
+        from_size: Input size that the checkpoint was trained at, in pixels: one number, or height
+            and width. None to infer it from the attention biases, which tells squares only.
 
     Raises:
         EfspecError: With every missing, extra or misshapen key.
     """
     from efspec.pytorch.checkpoints import load_weights as load_checkpoint
 
-    return load_checkpoint(module, resolve(spec), Path(path), layout)
+    source = _source(path, layout, new_head, from_size)
+    adapted = load_checkpoint(module, resolve(spec), source)
+    _tell(adapted.remarks())
+    return adapted.layout
 
 
 def export(
@@ -154,6 +186,8 @@ def export(
     targets: Iterable[str] = ("code", "weights"),
     weights: str | Path | None = None,
     seed: int = 0,
+    new_head: bool = False,
+    from_size: int | tuple[int, int] | None = None,
 ) -> dict[str, Path]:
     """Write what a user takes away into a folder, as `efspec build` does.
 
@@ -163,6 +197,8 @@ def export(
         targets: What to write.
         weights: A checkpoint in any known layout; without one, the weights are initial ones.
         seed: Seed of the initial weights.
+        new_head: As `load_weights` takes it.
+        from_size: As `load_weights` takes it.
 
     Returns:
         The path of each artefact, by target.
@@ -172,5 +208,28 @@ def export(
     """
     from efspec.cli.artefacts import write_artefacts
 
-    checkpoint = Path(weights) if weights is not None else None
-    return write_artefacts(resolve(spec), Path(folder), tuple(targets), checkpoint, seed)
+    source = None if weights is None else _source(weights, None, new_head, from_size)
+    remarks: list[str] = []
+    paths = write_artefacts(
+        resolve(spec), Path(folder), tuple(targets), source, seed, remark=remarks.append
+    )
+    _tell(remarks)
+    return paths
+
+
+def _tell(remarks: Iterable[str]) -> None:
+    """Warn the caller of the function that calls this."""
+    for text in remarks:
+        warnings.warn(text, CheckpointWarning, stacklevel=3)
+
+
+def _source(
+    path: str | Path,
+    layout: Layout | None,
+    new_head: bool,
+    from_size: int | tuple[int, int] | None,
+) -> Source:
+    from efspec.pytorch.source import Source
+
+    sides = (from_size, from_size) if isinstance(from_size, int) else from_size
+    return Source(Path(path), layout, new_head, sides)

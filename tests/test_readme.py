@@ -8,11 +8,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 import efspec
 from efspec.cli.main import app
 from efspec.plan import map_shape, trace
 from efspec.spec.loader import loads
+from tests.pytorch.test_golden import checkpoint
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -43,6 +45,8 @@ def test_commands_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "v2_s0.pth" in command:  # what a user has from elsewhere
+        torch.save({"model": checkpoint("v2_s0", "official")}, "v2_s0.pth")
     with pytest.raises(SystemExit) as stop:
         app(shlex.split(command)[1:])
     assert not stop.value.code

@@ -16,6 +16,7 @@ from efspec.errors import fail, suggestion
 
 if TYPE_CHECKING:
     from efspec.plan import Plan
+    from efspec.pytorch.source import Source
 
 TARGETS = ("code", "weights")
 MANIFEST = "build.json"
@@ -31,9 +32,10 @@ def write_artefacts(
     plan: Plan,
     folder: Path,
     targets: tuple[str, ...],
-    weights: Path | None,
+    weights: Source | None,
     seed: int,
     step: Step = lambda description: None,
+    remark: Step = lambda description: None,
 ) -> dict[str, Path]:
     """Write the artefacts of a plan, and then `build.json`, which lists them with their hashes.
 
@@ -48,6 +50,7 @@ def write_artefacts(
         weights: A checkpoint in any known layout; None for initial weights.
         seed: Seed of the initial weights.
         step: Called at the start of each of `steps(targets)` steps with what it does.
+        remark: Called with each thing that was done to a checkpoint besides renaming.
 
     Returns:
         The path of each artefact that was written, by target.
@@ -57,13 +60,12 @@ def write_artefacts(
             checkpoint is of another network, or the folder cannot be written.
     """
     check_targets(targets)
-    if not 0 <= seed <= MAX_SEED:
-        raise fail("bad-seed", f"{seed} cannot be a seed", expected="an integer from 0 to 2^64 - 1")
+    check_seed(seed)
     try:
         if folder.exists() and not folder.is_dir():
             raise fail("not-a-folder", "it is a file, not a folder", file=str(folder))
         # Nothing is touched before all is made.
-        contents = _contents(plan, targets, weights, seed, step)
+        contents = _contents(plan, targets, weights, seed, step, remark)
         step("writing files")
         _write(plan, folder, contents)
     except OSError as error:
@@ -88,6 +90,16 @@ def check_targets(targets: tuple[str, ...]) -> None:
                 expected=", ".join(TARGETS),
                 fix=suggestion(target, TARGETS),
             )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse seeds that torch does not take.
+
+    Raises:
+        EfspecError: When it is out of range.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise fail("bad-seed", f"{seed} cannot be a seed", expected="an integer from 0 to 2^64 - 1")
 
 
 def steps(targets: tuple[str, ...]) -> int:
@@ -145,7 +157,12 @@ def _sha256(file: Path) -> str:
 
 
 def _contents(
-    plan: Plan, targets: tuple[str, ...], weights: Path | None, seed: int, step: Step
+    plan: Plan,
+    targets: tuple[str, ...],
+    weights: Source | None,
+    seed: int,
+    step: Step,
+    remark: Step = lambda description: None,
 ) -> dict[str, tuple[str, bytes]]:
     """Name and bytes of each artefact."""
     contents: dict[str, tuple[str, bytes]] = {}
@@ -160,19 +177,18 @@ def _contents(
         import_module("torch")  # what takes long is shown as itself
 
         step("reading weights" if weights else "drawing initial weights")
-        contents["weights"] = (f"{stem}.safetensors", _weights(plan, weights, seed))
+        contents["weights"] = (f"{stem}.safetensors", _weights(plan, weights, seed, remark))
     return contents
 
 
-def _weights(plan: Plan, weights: Path | None, seed: int) -> bytes:
-    from safetensors.torch import save
-
+def _weights(plan: Plan, weights: Source | None, seed: int, remark: Step) -> bytes:
+    from efspec.pytorch.adapt import complete
     from efspec.pytorch.build import build_module
-    from efspec.pytorch.checkpoints import adapt, read_checkpoint
+    from efspec.pytorch.checkpoints import encode, take
 
     if weights is None:
-        state = build_module(plan, seed).state_dict()
-    else:
-        state = adapt(plan, read_checkpoint(weights), file=str(weights))
-    tensors = {key: tensor.contiguous() for key, tensor in state.items()}
-    return save(tensors, metadata={"efspec": plan.hash})
+        return encode(plan, build_module(plan, seed).state_dict(), ".safetensors")
+    adapted = take(plan, weights)
+    for text in adapted.remarks():
+        remark(text)
+    return encode(plan, complete(plan, adapted, seed), ".safetensors")

@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
-from efspec.cli.console import Cell, print_table, progress
+from efspec.cli.console import Cell, print_notes, print_table, progress
 from efspec.cli.options import (
+    FromSizeOption,
     InputFormatOption,
     JsonOption,
+    NewHeadOption,
+    SeedOption,
     SetOption,
     SizeOption,
     SpecArgument,
+    height_width,
     read_plan,
 )
 
@@ -42,7 +46,9 @@ def build(
             help="A .pth, .pt or .safetensors file in efspec's, timm's or the authors' layout.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights.")] = 0,
+    new_head: NewHeadOption = False,
+    from_size: FromSizeOption = None,
+    seed: SeedOption = 0,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
@@ -53,17 +59,29 @@ def build(
     Targets: code (NAME.py, which imports only torch) and weights (NAME.safetensors, from a
     checkpoint or freshly drawn). build.json lists them with their hashes and is written last, so
     that a folder with one is whole; building again repairs what an interruption left.
+
+    A checkpoint of another input size has its attention biases interpolated, and a backbone takes
+    a classifier's; what was done is told on standard error.
     """
     from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
+    from efspec.pytorch.source import Source
 
     wanted = tuple(target.strip() for target in targets.split(",") if target.strip())
     check_targets(wanted)
     if str(output) == "-":
         raise typer.BadParameter("several files need a folder, not -", param_hint="-o")
+    if weights is None and (new_head or from_size is not None):
+        raise typer.BadParameter("--new-head and --from-size go with --weights")
     plan = read_plan(spec, set_, size, input_format)
+    source = None
+    if weights is not None:
+        trained_at = height_width("--from-size", from_size)
+        source = Source(weights, new_head=new_head, from_size=trained_at)
     folder = output or Path("build") / plan.name
+    remarks: list[str] = []
     with progress(steps(wanted)) as step:
-        paths = write_artefacts(plan, folder, wanted, weights, seed, step)
+        paths = write_artefacts(plan, folder, wanted, source, seed, step, remarks.append)
+    print_notes(remarks)
     if json_:
         typer.echo((folder / MANIFEST).read_text(encoding="utf-8").rstrip("\n"))
         return

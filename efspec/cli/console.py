@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -19,6 +19,12 @@ def print_error(error: EfspecError) -> None:
         typer.echo(diagnostic.render(), err=True)
     if len(error.diagnostics) > 1:
         typer.echo(f"{len(error.diagnostics)} errors", err=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Show on standard error what was done that the user did not ask for in so many words."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: str = "") -> None:

@@ -20,7 +20,7 @@ from typer.core import TyperGroup  # noqa: E402
 from efspec.cli.console import print_error  # noqa: E402
 from efspec.errors import EfspecError, fail  # noqa: E402
 
-COMMANDS = ("build", "score", "validate", "show", "generate", "schema")
+COMMANDS = ("build", "score", "validate", "show", "generate", "convert", "schema")
 """Names of the commands, which are also those of their modules, in the order of the help."""
 
 SETTINGS: dict[str, Any] = {

@@ -61,6 +61,20 @@ InputFormatOption = Annotated[
     InputFormat | None,
     typer.Option(help="How the input is written; by default its name tells, and - is YAML."),
 ]
+FromSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Input size that the checkpoint was trained at, where it is not told by its weights.",
+    ),
+]
+NewHeadOption = Annotated[
+    bool,
+    typer.Option(
+        "--new-head", help="Give the linear heads initial weights: for other classes, say."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there; - is stdout.")
@@ -91,16 +105,37 @@ def changes(sets: list[str] | None, size: str | None) -> tuple[str, ...]:
         EfspecError: When the size is none.
     """
     wanted = list(sets or ())
-    if size is not None:
-        height, by, width = size.partition("x")
-        if not all(n.isascii() and n.isdecimal() for n in ([height, width] if by else [height])):
-            raise fail(
-                "bad-size",
-                f"--size: {size!a} is no size",
-                expected="256, or 384x512 for height by width",
-            )
+    if sides := _sides("--size", size):
+        height, width = sides
         wanted.append(f"input.size=[{height}, {width}]" if width else f"input.size={height}")
     return tuple(wanted)
+
+
+def height_width(option: str, size: str | None) -> tuple[int, int] | None:
+    """Height and width in pixels that an option gives; None where it was not given.
+
+    Raises:
+        EfspecError: When the size is none.
+    """
+    sides = _sides(option, size)
+    if sides is None:
+        return None
+    height, width = sides
+    return int(height), int(width or height)
+
+
+def _sides(option: str, size: str | None) -> tuple[str, str] | None:
+    """The digits of height and width; those of the width are empty where one number is given."""
+    if size is None:
+        return None
+    height, by, width = size.partition("x")
+    if not all(n.isascii() and n.isdecimal() for n in ([height, width] if by else [height])):
+        raise fail(
+            "bad-size",
+            f"{option}: {size!a} is no size",
+            expected="256, or 384x512 for height by width",
+        )
+    return height, width
 
 
 def read_spec(

@@ -1,24 +1,30 @@
-"""Reading checkpoints, in any layout, all or nothing."""
+"""Checkpoints as files: reading them, all or nothing, and writing them."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.errors import fail
 from efspec.plan import Plan
-from efspec.pytorch.layouts import LAYOUTS, Layout, tensors
+from efspec.pytorch.adapt import Adapted, adapt, listed
+from efspec.pytorch.source import Source
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "module")
 """Keys under which training scripts put the weights."""
 _DERIVED = ("attention_bias_idxs", "attention_bias_idxs_seg", ".ab")
 """Index tables that the authors' code stores; they follow from the sizes."""
-_SHOWN = 12
-"""How many keys of a kind a diagnostic lists before it counts the rest."""
+_TYPES = frozenset(
+    {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+    | {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool}
+)
+"""Types that every file format holds and every operation takes."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -29,14 +35,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     sizes are left out.
 
     Raises:
-        EfspecError: When the file cannot be read, or is no mapping of names to tensors.
+        EfspecError: When the file cannot be read, is no mapping of names to tensors, or holds
+            tensors that no network has.
     """
     if not path.is_file():
         raise fail("no-such-checkpoint", "there is no such file", file=str(path))
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             content: Any = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -60,102 +65,83 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             file=str(path),
             fix="save `model.state_dict()`",
         )
+    if unusable := [key for key, value in content.items() if not _is_usable(value)]:
+        raise fail(
+            "unusable-tensors",
+            listed(unusable),
+            file=str(path),
+            expected="dense tensors of floating-point numbers or integers",
+            fix="save the model as it was before it was quantised or packed",
+        )
     if all(key.startswith("module.") for key in content):
         content = {key.removeprefix("module."): value for key, value in content.items()}
     return {key: value for key, value in content.items() if not key.endswith(_DERIVED)}
 
 
-def adapt(
-    plan: Plan, state: Mapping[str, Tensor], layout: Layout | None = None, file: str = ""
-) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under efspec's own names, complete and of the right shapes.
+def _is_usable(tensor: Tensor) -> bool:
+    dense = tensor.layout == torch.strided and not tensor.is_nested
+    # Some files hold shapes only, on the device `meta`.
+    if not (dense and tensor.device.type == "cpu" and tensor.dtype in _TYPES):
+        return False
+    # A small file may say that its few values are to be repeated a billion times.
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
+
+
+def encode(plan: Plan, state: Mapping[str, Tensor], suffix: str) -> bytes:
+    """A file of tensors by name, of the kind that its suffix says; equal ones give equal bytes.
 
     Args:
-        plan: The network.
-        state: Tensors by their names in the checkpoint.
-        layout: How they are named; None to take the layout that fits best.
-        file: Where they come from, for diagnostics.
+        plan: The network that they are of; safetensors carry its hash.
+        state: The tensors.
+        suffix: One of `SUFFIXES`.
+    """
+    # Neither views into larger tensors nor parameters: a file holds what it is said to.
+    plain = {
+        key: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for key, tensor in state.items()
+    }
+    if suffix == ".safetensors":
+        return save(plain, metadata={"efspec": plan.hash})
+    buffer = io.BytesIO()
+    torch.save(plain, buffer)
+    return buffer.getvalue()
+
+
+def take(plan: Plan, source: Source) -> Adapted:
+    """A checkpoint's tensors for a network.
 
     Raises:
-        EfspecError: When keys are missing, extra or misshapen; all of them are listed.
+        EfspecError: When the file cannot be read, or does not hold the network.
     """
-    layout = layout or detect(plan, state)
-    wanted = tensors(plan, layout)
-    known = {tensor.key for tensor in wanted.values()}
-    problems = {
-        "missing-keys": [t.key for t in wanted.values() if t.key not in state],
-        "extra-keys": [key for key in state if key not in known],
-        "misshapen-keys": [
-            f"{t.key} is {tuple(state[t.key].shape)}, not {t.shape}"
-            for t in wanted.values()
-            if t.key in state and tuple(state[t.key].shape) != t.shape
-        ],
-    }
-    if any(problems.values()):
-        raise EfspecError(
-            Diagnostic(
-                name=name,
-                message=_listed(keys),
-                file=file,
-                expected=f"the weights of {plan.name}, in the {layout} layout",
-                fix=_FIXES[name],
-            )
-            for name, keys in problems.items()
-            if keys
-        )
-    own = {**plan.parameters(), **plan.buffers()}
-    return {key: state[tensor.key].reshape(own[key]) for key, tensor in wanted.items()}
+    state = read_checkpoint(source.path)
+    file, new_head, from_size = str(source.path), source.new_head, source.from_size
+    return adapt(plan, state, source.layout, file, new_head=new_head, from_size=from_size)
 
 
-def detect(plan: Plan, state: Mapping[str, Tensor]) -> Layout:
-    """The layout in which most of a checkpoint's names are names of the network's tensors."""
-
-    def hits(layout: Layout) -> int:
-        return sum(tensor.key in state for tensor in tensors(plan, layout).values())
-
-    return max(LAYOUTS, key=hits)
-
-
-def load_weights(module: nn.Module, plan: Plan, path: Path, layout: Layout | None = None) -> Layout:
-    """Fill a built module with a checkpoint's weights; gives the layout that they were in.
+def load_weights(module: nn.Module, plan: Plan, source: Source) -> Adapted:
+    """Fill a built module with a checkpoint's weights, and tell what that took.
 
     Args:
         module: A module built from the plan.
         plan: The network.
-        path: A `.pth`, `.pt` or `.safetensors` file.
-        layout: How its tensors are named; None to take the layout that fits best.
+        source: The checkpoint. What it need not hold stays as the module has it.
 
     Raises:
-        EfspecError: When the file does not hold exactly this network; the module is untouched.
+        EfspecError: When the file does not hold this network; the module is untouched.
     """
-    state = read_checkpoint(path)
-    layout = layout or detect(plan, state)
-    adapted = adapt(plan, state, layout, str(path))
+    adapted = take(plan, source)
     own = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    if own != {key: tuple(tensor.shape) for key, tensor in adapted.items()}:
+    if own != {**plan.parameters(), **plan.buffers()}:
         raise fail(
             "wrong-module",
             f"the module is not one of {plan.name}",
             fix="build it from the spec that its weights are loaded for",
         )
-    module.load_state_dict(adapted, strict=True)
-    return layout
-
-
-_FIXES = {
-    "missing-keys": "check that the checkpoint and the spec are of one network",
-    "extra-keys": "check that the checkpoint and the spec are of one network",
-    "misshapen-keys": "check the widths, the input size and the number of classes of the spec",
-}
+    module.load_state_dict(module.state_dict() | adapted.state, strict=True)
+    return adapted
 
 
 def _reason(error: Exception) -> str:
     """The first line of what a reader says; some say only what they stumbled on."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-
-
-def _listed(keys: list[str]) -> str:
-    shown = "\n    ".join(keys[:_SHOWN])
-    more = f"\n    and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f"{len(keys)} {'key' if len(keys) == 1 else 'keys'}:\n    {shown}{more}"

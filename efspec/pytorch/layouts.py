@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from efspec.plan import CallStep, Module, Plan
+from efspec.plan.ops import AttentionBias
 
 Layout = Literal["efspec", "timm", "official"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -52,30 +53,80 @@ _TIMM_V1 = (
     (r"\.mlp\.fc(\d)\.bn\.", r".mlp.norm\1."),
 )
 _STAGE = re.compile(r"^stages\.(\d+)\.(downsample|blocks\.(\d+))\.")
+_MAP_NORM = re.compile(r"^norm(\d+)\.")
+_NUMBERED = re.compile(r"^(?:stages|network)\.([0-9]{1,9})\.")
+_BIASES = "attention_biases"
 
 
 def tensors(plan: Plan, layout: Layout) -> dict[str, Tensor]:
     """The tensor of a layout behind each name of efspec's own."""
-    own = {**plan.parameters(), **plan.buffers()}
-    match layout:
-        case "efspec":
-            return {key: Tensor(key, shape) for key, shape in own.items()}
-        case "timm":
-            return {key: Tensor(_timm(key, plan), shape) for key, shape in own.items()}
-        case "official":
-            # V2's code keeps the layer scales of maps as (C, 1, 1), V1's as (C,).
-            trailing = () if is_v1(plan) else (1, 1)
-            return {
-                key: Tensor(
-                    _official(key, plan), shape + trailing if key.endswith(".gamma") else shape
-                )
-                for key, shape in own.items()
-            }
+    # V2's code keeps the layer scales of maps as (C, 1, 1), V1's as (C,).
+    trailing = (1, 1) if layout == "official" and not is_v1(plan) else ()
+    return {
+        key: Tensor(
+            _named(plan, layout, key), shape + trailing if key.endswith(".gamma") else shape
+        )
+        for key, shape in {**plan.parameters(), **plan.buffers()}.items()
+    }
+
+
+def bias_tables(plan: Plan) -> dict[str, AttentionBias]:
+    """The op behind each attention-bias table, by efspec's own name of it."""
+    return {
+        placed.prefix + _BIASES: placed.op
+        for placed in plan.ops()
+        if isinstance(placed.op, AttentionBias)
+    }
+
+
+def index_tables(plan: Plan, layout: Layout) -> dict[str, AttentionBias]:
+    """The op behind each index table that checkpoints of a layout hold, by its name there.
+
+    A table follows from the sizes: reading leaves it out, and writing makes it anew.
+    """
+    if layout == "efspec" or (layout == "timm" and not is_v1(plan)):
+        return {}
+    return {
+        _named(plan, layout, key).removesuffix(_BIASES) + "attention_bias_idxs": op
+        for key, op in bias_tables(plan).items()
+    }
+
+
+def is_backbone(plan: Plan) -> bool:
+    """Whether the network gives maps instead of logits."""
+    return not any(key.startswith("head.") for key in plan.parameters())
+
+
+def classifier_parts(plan: Plan, layout: Layout) -> tuple[str, str, str]:
+    """What a layout calls a classifier's norm, its linear head and its distillation head."""
+    norm, head, head_dist = (
+        _named(plan, layout, f"{part}.")[:-1] for part in ("norm", "head", "head_dist")
+    )
+    return norm, head, head_dist
+
+
+def is_behind(plan: Plan, layout: Layout, key: str) -> bool:
+    """Whether a key of a layout is of a stage behind the network's last."""
+    last = _stages(plan)[-1][0]
+    match = _NUMBERED.match(key)
+    if not match:
+        return False
+    return int(match[1]) > (_network_index(plan, last) if layout == "official" else last)
 
 
 def is_v1(plan: Plan) -> bool:
     """Whether the network is made of V1's blocks, which decides how its layers are named."""
     return any(step.module.block.class_name() in ("MB4D", "MB3D") for step in _blocks(plan))
+
+
+def _named(plan: Plan, layout: Layout, key: str) -> str:
+    match layout:
+        case "efspec":
+            return key
+        case "timm":
+            return _timm(key, plan)
+        case "official":
+            return _official(key, plan)
 
 
 def _timm(key: str, plan: Plan) -> str:
@@ -103,6 +154,8 @@ def _official(key: str, plan: Plan) -> str:
                     "conv.bn.", f"{names[1]}."
                 )
             key = f"network.{index - 1}.{rest}"
+    elif match := _MAP_NORM.match(key):
+        key = f"norm{_network_index(plan, int(match[1]))}.{key[match.end() :]}"
     return _rename(key, _OFFICIAL)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.conftest import Run
 
-COMMANDS = ("build", "score", "validate", "show", "generate", "schema")
-OF_SPECS = [command for command in COMMANDS if command != "schema"]
+COMMANDS = ("build", "score", "validate", "show", "generate", "convert", "schema")
+OF_SPECS = [command for command in COMMANDS if command not in ("convert", "schema")]
 WRONG = "efspec: 1\nname: wrong\nstem: {type: conv_stem, widht: 8}\n"
 
 
@@ -52,6 +52,8 @@ def test_version(run: Run) -> None:
         *[[command, "v2_s0", "v2_s1"] for command in ("build", "show", "generate", "schema")],
         *[[command, "v2_s0", "--input-format", "toml"] for command in OF_SPECS],
         ["build", "v2_s0", "-o", "-"],
+        ["build", "v2_s0", "--new-head"],
+        ["build", "v2_s0", "--from-size", "224"],
         ["build", "v2_s0", "--seed", "-1"],
         ["build", "v2_s0", "--seed", "x"],
         ["score", "v2_s0", "--by", "stages"],
@@ -71,6 +73,13 @@ def test_version(run: Run) -> None:
         ["show", "v2_s0", "--format", "xml"],
         ["generate", "v2_s0", "--check"],
         ["generate", "v2_s0", "--check", "-o", "-"],
+        ["convert"],
+        ["convert", "v2_s0.pth"],
+        ["convert", "v2_s0.pth", "--spec", "v2_s0", "--to", "timm"],
+        ["convert", "v2_s0.pth", "--spec", "v2_s0", "-o", "out.pth"],
+        ["convert", "v2_s0.pth", "--to", "timm", "-o", "out.pth"],
+        ["convert", "v2_s0.pth", "--spec", "v2_s0", "--to", "timm", "-o", "-"],
+        ["convert", "v2_s0.pth", "--spec", "v2_s0", "--to", "keras", "-o", "out.pth"],
         ["schema", "--check"],
         ["schema", "-o", "-"],
     ],
@@ -110,6 +119,7 @@ def test_wrong_usage_exits_2(run: Run, tmp_path: Path, arguments: list[str]) -> 
         (["build", "v2_s0", "--weights", "nope.pth"], "no-such-checkpoint"),
         (["build", "v2_s0", "--weights", "wrong.yaml"], "unreadable-checkpoint"),
         (["build", "v2_s0", "--weights", "wrong.safetensors"], "unreadable-checkpoint"),
+        (["build", "v2_s0", "--weights", "wrong.yaml", "--from-size", "x"], "bad-size"),
         (["build", "v2_s0", "--seed", str(2**64)], "bad-seed"),
         (["score", "v2_s0", "--latency-ms", "1", "--mes", "nope.yaml"], "unreadable-file"),
         (["score", "v2_s0", "--latency-ms", "1", "--mes", "wrong.yaml"], "unknown-field"),

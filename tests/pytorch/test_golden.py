@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import efspec
-from efspec.pytorch.checkpoints import adapt, detect
+from efspec.pytorch.adapt import adapt, detect
 from efspec.pytorch.layouts import tensors
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -74,7 +74,7 @@ def test_golden_checkpoint_gives_the_golden_logits(model: str, layout: str) -> N
     fits = detect(plan, state)
     assert fits == layout or (fits == "efspec" and layout == "timm" and model.startswith("v2"))
     module = efspec.build(plan).eval()
-    module.load_state_dict(adapt(plan, state))
+    module.load_state_dict(adapt(plan, state).state)
     with torch.no_grad():
         logits = module(torch.from_numpy(golden.image(2, 224)))
     assert np.abs(logits.numpy() - logits_of(model, layout)).max() < TOLERANCE
@@ -84,7 +84,7 @@ def test_golden_checkpoint_gives_the_golden_logits(model: str, layout: str) -> N
 def test_stages_have_the_golden_statistics(model: str) -> None:
     plan = efspec.resolve(efspec.load(model))
     module = efspec.build(plan).eval()
-    module.load_state_dict(adapt(plan, checkpoint(model, "official")))
+    module.load_state_dict(adapt(plan, checkpoint(model, "official")).state)
     key = model.removeprefix("v1_")
     published = json.loads((GOLDEN / "official_stage_statistics.json").read_text())[key]["stages"]
     with torch.no_grad():

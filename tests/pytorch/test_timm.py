@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import efspec
-from efspec.pytorch.checkpoints import adapt
+from efspec.pytorch.adapt import adapt
 from tests.pytorch.test_golden import MODELS, TIMM_NAMES
 from tests.pytorch.test_random import filled
 
@@ -39,7 +39,7 @@ def test_computes_what_timm_computes(model: str, size: int) -> None:
     theirs.load_state_dict(state | tables)
     plan = efspec.resolve(efspec.load(model, set=[f"input.size={size}"]))
     ours = efspec.build(plan).eval()
-    ours.load_state_dict(adapt(plan, state))
+    ours.load_state_dict(adapt(plan, state).state)
     x = torch.from_numpy(golden.image(2, size))
     expected = theirs(x)
     assert float(expected.abs().max()) > 0.1
