@@ -10,7 +10,8 @@ from efspec.blocks.linear_head import LinearHead
 from efspec.errors import Diagnostic
 from efspec.plan import Block, BlockError, Builder, RateArg, SizeArg, Value
 
-Head = LinearHead | DistilledHead | FeaturesHead
+ClassifierHead = LinearHead | DistilledHead
+Head = ClassifierHead | FeaturesHead
 
 
 class Stage(Block):

@@ -130,7 +130,7 @@ class BlockSpec(Part):
     """How many of these blocks follow each other."""
 
     per_repeat: ClassVar[tuple[str, ...]] = ()
-    """Fields that may hold one value per repeat."""
+    """Fields that may hold one value per repeat; no other may hold a list that does."""
 
     @abstractmethod
     def block(self, site: Site) -> Block:
@@ -149,6 +149,8 @@ class BlockSpec(Part):
 class ResidualSpec(BlockSpec):
     """Base of entries whose blocks end in a feed-forward part with a residual."""
 
+    per_repeat = ("expansion_ratio", "drop_path")
+
     expansion_ratio: Ratios = 4.0
     """Hidden channels of the feed-forward part over the stage's width."""
     act: InheritedAct = "inherit"
@@ -158,7 +160,7 @@ class ResidualSpec(BlockSpec):
     drop_path: InheritedDropPath = "inherit"
     """Probability of dropping the residual branch in training; by default that of `defaults`."""
 
-    @field_validator("expansion_ratio", "drop_path")
+    @field_validator(*per_repeat)
     @classmethod
     def _one_per_repeat(cls, value: Any, info: ValidationInfo) -> Any:
         repeat = info.data.get("repeat")

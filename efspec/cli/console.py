@@ -5,20 +5,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
+from typing import TypeVar
 
 import typer
 
 from efspec.errors import EfspecError
 
+ItemT = TypeVar("ItemT")
+
 Cell = str | int | float | None
+HELD_ROWS = 1000
+"""How many rows of a table are looked at before the first is shown."""
+TICKS = 100
+"""How many things are counted together: showing each takes longer than many of them do."""
 
 
 def print_error(error: EfspecError) -> None:
     """Show diagnostics on standard error, and how many there are if there are several."""
     for diagnostic in error.diagnostics:
         typer.echo(diagnostic.render(), err=True)
-    if len(error.diagnostics) > 1:
-        typer.echo(f"{len(error.diagnostics)} errors", err=True)
+    print_count(len(error.diagnostics))
+
+
+def print_count(mistakes: int) -> None:
+    """Show on standard error how many mistakes were told, if they were several."""
+    if mistakes > 1:
+        typer.echo(f"{mistakes:,} errors", err=True)
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -29,15 +42,44 @@ def print_notes(notes: Iterable[str]) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], title: str = "") -> None:
     """Show a table on standard output; numbers stand on the right, unknown ones are a dash."""
-    numeric = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
-    texts = [[_cell(cell) for cell in row] for row in rows]
+    numeric, texts = _numeric(rows, len(columns)), _texts(rows)
     if sys.stdout and sys.stdout.isatty():
         _print_rich(columns, texts, numeric, title)
         return
     if title:
         typer.echo(title)
-    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
-    for row in (list(columns), *texts):
+    _print_plain([list(columns), *texts], numeric, _widths([columns, *texts]))
+
+
+def print_rows(columns: Sequence[str], rows: Iterator[Sequence[Cell]]) -> None:
+    """Show a table of any length as its rows come, in columns as wide as the first rows need."""
+    first = list(islice(rows, HELD_ROWS))
+    more = next(rows, None)
+    if more is None:
+        print_table(columns, first)
+        return
+    numeric, texts = _numeric(first, len(columns)), _texts(first)
+    widths = _widths([columns, *texts])
+    _print_plain([list(columns), *texts], numeric, widths)
+    _print_plain((_texts([row])[0] for row in chain([more], rows)), numeric, widths)
+
+
+def _numeric(rows: Sequence[Sequence[Cell]], columns: int) -> list[bool]:
+    return [any(isinstance(row[i], int | float) for row in rows) for i in range(columns)]
+
+
+def _texts(rows: Iterable[Sequence[Cell]]) -> list[list[str]]:
+    return [[_cell(cell) for cell in row] for row in rows]
+
+
+def _widths(rows: Iterable[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _print_plain(
+    rows: Iterable[Sequence[str]], numeric: Sequence[bool], widths: Sequence[int]
+) -> None:
+    for row in rows:
         cells = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
@@ -111,3 +153,42 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
             started = True
 
         yield step
+
+
+@contextmanager
+def ticking(things: str) -> Iterator[Callable[[ItemT], ItemT]]:
+    """Count what comes by on standard error, where that is a terminal.
+
+    Gives a function that is called with each of the things, and gives it back.
+    """
+    if not sys.stderr.isatty():
+        yield lambda thing: thing
+        return
+    from rich.console import Console
+    from rich.progress import (
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} " + things),
+        TaskProgressColumn(show_speed=True),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=None)
+        count = 0
+
+        def tick(thing: ItemT) -> ItemT:
+            nonlocal count
+            count += 1
+            if count % TICKS == 0:
+                bar.update(task, completed=count)
+            return thing
+
+        yield tick

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import typer
 
 TEMPORARY = ".efspec-"
 """What the names of unfinished files start with."""
@@ -50,8 +49,7 @@ def replaced(target: Path) -> Iterator[Path]:
 def write_lines(output: Path | None, lines: Iterable[str]) -> None:
     """Write lines to a file, or to standard output if there is none or it is `-`."""
     if output is None or str(output) == "-":
-        for line in lines:
-            typer.echo(line)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
         return
     with replaced(output) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)

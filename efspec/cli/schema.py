@@ -78,7 +78,7 @@ def schema(
 
 def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
-    from efspec.cost import Row, Score
+    from efspec.cost import Row, Score, Summary
     from efspec.spec.json_schema import schemas
 
     row = _record_schema(Row)
@@ -87,12 +87,18 @@ def all_schemas() -> dict[str, str]:
         rows = {"description": f"Figures per {by}, with --by {by}.", "type": "array"}
         score["properties"][f"{by}s"] = {**rows, "items": {"$ref": "#/$defs/Row"}}
     one = {"$ref": "#/$defs/Score"}
+    line = {"$ref": "#/$defs/Summary"}
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "efspec score",
-        "description": "What `efspec score --json` prints: a score, or a list of them.",
-        "anyOf": [one, {"type": "array", "items": one}],
-        "$defs": {"Row": row, "Score": score},
+        "description": "What `efspec score --json` prints: a score, or a list of them; and what a "
+        "line of `--format jsonl` holds.",
+        "anyOf": [one, {"type": "array", "items": one}, line],
+        "$defs": {
+            "Row": row,
+            "Score": score,
+            "Summary": {**_record_schema(Summary), "additionalProperties": False},
+        },
     }
     return {**schemas(), "score.schema.json": json.dumps(whole, indent=2) + "\n"}
 
@@ -109,12 +115,20 @@ def _record_schema(record: type[Record], *others: type[Record]) -> dict[str, Any
     scope = {other.__name__: model(other, {}) for other in others}
     schema = model(record, scope).model_json_schema(mode="serialization")
     schema.pop("$defs", None)
-    summary, _, attributes = inspect.cleandoc(record.__doc__ or "").partition("\n\nAttributes:\n")
-    fields = {"description": summary, **schema}
-    del fields["title"]
-    for line in inspect.cleandoc(attributes).replace("\n    ", " ").splitlines():
-        name, _, text = line.partition(": ")
-        field = schema["properties"][name]
-        field.pop("title", None)
-        fields["properties"][name] = {"description": text, **field}
-    return fields
+    del schema["title"]
+    properties = schema["properties"]
+    for name, text in _attributes(record).items():
+        properties[name].pop("title", None)
+        properties[name] = {"description": text, **properties[name]}
+    return {"description": inspect.cleandoc(record.__doc__ or "").partition("\n\n")[0], **schema}
+
+
+def _attributes(record: type[Record]) -> dict[str, str]:
+    """What docstrings say of a record's fields, those that it inherits first."""
+    found: dict[str, str] = {}
+    for base in reversed(record.__mro__):
+        _, _, text = inspect.cleandoc(base.__doc__ or "").partition("\n\nAttributes:\n")
+        if issubclass(base, Record):
+            lines = inspect.cleandoc(text).replace("\n    ", " ").splitlines()
+            found |= dict(line.split(": ", 1) for line in lines)
+    return found

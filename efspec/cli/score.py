@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efspec.cli.console import Cell, print_table
+from efspec.cli.console import print_count, ticking
 from efspec.cli.files import write_lines
 from efspec.cli.options import (
     InputFormat,
@@ -26,13 +24,13 @@ from efspec.cli.options import (
     check_sources,
     is_stream,
 )
-from efspec.errors import Diagnostic, EfspecError, fail
+from efspec.errors import EfspecError, fail
 
 if TYPE_CHECKING:
+    from efspec.cli.scores import Scored
     from efspec.cost import LatencySource, Mes, Row, Score
     from efspec.plan import Plan
-
-    Scored = tuple[Score, list[Row]]
+    from efspec.spec.schema import NetworkSpec
 
 
 class By(StrEnum):
@@ -51,6 +49,7 @@ class Format(StrEnum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+    parquet = "parquet"
 
 
 class Sort(StrEnum):
@@ -62,19 +61,6 @@ class Sort(StrEnum):
     macs = "macs"
     memory = "memory"
     mes = "mes"
-
-
-SUMMARY = (
-    "name",
-    "input",
-    "params",
-    "params_folded",
-    "macs",
-    "activation_bytes_peak",
-    "latency_ms",
-    "mes",
-)
-"""Columns of a comparison, of CSV, and of the figures above a table."""
 
 
 def register(app: typer.Typer) -> None:
@@ -112,8 +98,12 @@ def score(
     scales, and count both heads, as the papers do. Memory is that of activations at batch 1 in
     half precision.
 
-    Several specs are compared, and those of JSON Lines (one spec per line). Wrong ones are
-    reported after the others are scored, and the exit code is 1.
+    Several specs are compared, and those of JSON Lines (one spec per line), of which there may be
+    millions: without --by, --sort and --json they are scored as they come and held nowhere. Wrong
+    ones are reported and left out, and the exit code is 1.
+
+    --json and --by give all figures of a network, --format jsonl, csv and parquet those of the
+    whole: a line or row for each.
     """
     from efspec.cost import given
 
@@ -121,32 +111,125 @@ def score(
     chosen = _format(format_, json_)
     check_sources(specs)
     _check_latency(latency_ms, mes, sort, many)
-    if by and chosen is Format.csv:
-        raise typer.BadParameter("it goes with a table or JSON", param_hint="--by")
-    if chosen is Format.table and output is not None and str(output) != "-":
-        raise typer.BadParameter("it goes with --json or --format", param_hint="-o")
+    _check_output(chosen, by, output)
     source = given(latency_ms) if latency_ms is not None else None
     constants = _constants(mes) if source else None
-    wrong: list[Diagnostic] = []
-    scored = _scores(specs, changes(set_, size), input_format, source, constants, by, wrong)
-    if sort is not Sort.given:
-        scored = iter(_sorted(scored, sort))
+    sets = changes(set_, size)
     if not many:
-        scored = iter(list(scored))
-        if wrong:  # there is nothing to print, and no file to write
-            raise EfspecError(wrong)
-    if chosen is Format.table:
-        _print_tables(list(scored), by, many)
-    else:
-        write_lines(output, _lines(scored, chosen, by, many))
-    if wrong:
-        raise EfspecError(wrong)
+        from efspec.spec.loader import load
+
+        spec = load(specs[0], set=sets, input_format=input_format)
+        one = _split(spec, by or By.stage, source, constants)
+        _print(iter([one]), chosen, by, output, many=False)
+        return
+    whole = by is None and chosen is not Format.json
+    loaded = _Loaded(specs, sets, input_format)
+    with ticking("specs") as tick:
+        scored = loaded.scores(_summary if whole else lambda spec: _split(spec, by or By.stage))
+        scored = map(tick, scored)
+        if sort is not Sort.given:
+            scored = iter(_sorted(scored, sort))
+        _print(scored, chosen, by, output, many=True)
+    if loaded.mistakes:
+        print_count(loaded.mistakes)
+        raise typer.Exit(1)
+
+
+class _Loaded:
+    """The specs of some sources, one after the other; what is wrong is told as it comes."""
+
+    def __init__(
+        self, sources: list[str], sets: tuple[str, ...], input_format: InputFormat | None
+    ) -> None:
+        self.mistakes = 0
+        self._sources, self._sets, self._input_format = sources, sets, input_format
+
+    def scores(self, figures: Callable[[NetworkSpec], Scored]) -> Iterator[Scored]:
+        """The figures of each spec that is right."""
+        from efspec.spec.loader import load_all
+
+        for source in self._sources:
+            try:
+                for loaded in load_all(source, set=self._sets, input_format=self._input_format):
+                    try:
+                        if isinstance(loaded, EfspecError):
+                            raise loaded
+                        scored = figures(loaded)
+                    except EfspecError as error:
+                        self._tell(error)
+                    else:
+                        yield scored
+            except EfspecError as error:  # the source cannot be read, or read on
+                self._tell(error)
+
+    def _tell(self, error: EfspecError) -> None:
+        self.mistakes += len(error.diagnostics)
+        for diagnostic in error.diagnostics:
+            typer.echo(diagnostic.render(), err=True)
+
+
+def _summary(spec: NetworkSpec) -> Scored:
+    from efspec.batch import summarise
+
+    return summarise(spec), []
+
+
+def _split(
+    spec: NetworkSpec, by: By, source: LatencySource | None = None, constants: Mes | None = None
+) -> Scored:
+    """A spec's score, and its rows."""
+    from efspec.cost import score
+    from efspec.spec.resolve import resolve
+
+    plan = resolve(spec)
+    try:
+        one = score(plan, source, constants)
+        if one.mes is not None and not math.isfinite(one.mes):
+            raise OverflowError
+    except OverflowError:
+        message = "its MES is too large a number: check the latency and the constants"
+        raise fail("mes-out-of-range", message, file=spec.name) from None
+    return one, _rows(plan, one, by)
+
+
+def _print(
+    scored: Iterator[Scored], chosen: Format, by: By | None, output: Path | None, *, many: bool
+) -> None:
+    from efspec.cli import scores
+
+    match chosen:
+        case Format.table if many:
+            scores.print_comparison(scored, by)
+        case Format.table:
+            ((one, rows),) = scored
+            scores.print_one(one, rows, by or By.stage)
+        case Format.jsonl:
+            write_lines(output, scores.json_lines(scored, by))
+        case Format.csv:
+            write_lines(output, scores.csv_lines(scored))
+        case Format.json:
+            write_lines(
+                output, scores.json_list(scored, by) if many else scores.json_texts(scored, by)
+            )
+        case Format.parquet:
+            assert output is not None  # checked
+            scores.write_parquet(output, scored)
 
 
 def _format(format_: Format | None, json_: bool) -> Format:
     if json_ and format_ not in (None, Format.json):
         raise typer.BadParameter("it contradicts --format", param_hint="--json")
     return format_ or (Format.json if json_ else Format.table)
+
+
+def _check_output(chosen: Format, by: By | None, output: Path | None) -> None:
+    if by and chosen in (Format.csv, Format.parquet):
+        raise typer.BadParameter("it goes with a table or JSON", param_hint="--by")
+    to_stdout = output is None or str(output) == "-"
+    if chosen is Format.table and not to_stdout:
+        raise typer.BadParameter("it goes with --json or --format", param_hint="-o")
+    if chosen is Format.parquet and to_stdout:
+        raise typer.BadParameter("a Parquet file needs a name: add -o FILE", param_hint="--format")
 
 
 def _check_latency(latency_ms: float | None, mes: Path | None, sort: Sort, many: bool) -> None:
@@ -161,40 +244,6 @@ def _check_latency(latency_ms: float | None, mes: Path | None, sort: Sort, many:
         )
     elif not 0 < latency_ms < math.inf:
         raise typer.BadParameter("a latency is a number above 0", param_hint="--latency-ms")
-
-
-def _scores(
-    specs: list[str],
-    sets: tuple[str, ...],
-    input_format: InputFormat | None,
-    source: LatencySource | None,
-    constants: Mes | None,
-    by: By | None,
-    wrong: list[Diagnostic],
-) -> Iterator[Scored]:
-    """Score of each spec, and how it splits; what is wrong with others goes into `wrong`."""
-    from efspec.cost import score as score_plan
-    from efspec.spec.loader import load_all
-    from efspec.spec.resolve import resolve
-
-    for name in specs:
-        try:
-            for loaded in load_all(name, set=sets, input_format=input_format):
-                try:
-                    if isinstance(loaded, EfspecError):
-                        raise loaded
-                    plan = resolve(loaded)
-                    one = score_plan(plan, source, constants)
-                    if one.mes is not None and not math.isfinite(one.mes):
-                        raise OverflowError
-                    yield one, _rows(plan, one, by or By.stage)
-                except EfspecError as error:
-                    wrong += error.diagnostics
-                except OverflowError:
-                    message = "its MES is too large a number: check the latency and the constants"
-                    wrong += fail("mes-out-of-range", message, file=name).diagnostics
-        except EfspecError as error:  # the source cannot be read, or read on
-            wrong += error.diagnostics
 
 
 def _constants(file: Path | None) -> Mes:
@@ -219,33 +268,6 @@ def _sorted(scored: Iterable[Scored], sort: Sort) -> list[Scored]:
             return sorted(scored, key=lambda pair: -(pair[0].mes or 0.0))
 
 
-def _lines(scored: Iterator[Scored], form: Format, by: By | None, many: bool) -> Iterator[str]:
-    """What is written, a line or several at a time: there may be a million scores."""
-    match form:
-        case Format.jsonl:
-            return (json.dumps(_as_dict(*pair, by)) for pair in scored)
-        case Format.csv:
-            return _csv(one for one, _ in scored)
-        case _:
-            texts = (json.dumps(_as_dict(*pair, by), indent=2) for pair in scored)
-            return _json_list(texts) if many else texts
-
-
-def _json_list(texts: Iterator[str]) -> Iterator[str]:
-    """A list of values, as `json.dumps(values, indent=2)` has it, without holding all of them."""
-    before = ""
-    for text in texts:
-        yield f"{before}," if before else "["
-        before = indent(text, "  ")
-    yield f"{before}\n]" if before else "[]"
-
-
-def _as_dict(one: Score, rows: list[Row], by: By | None) -> dict[str, object]:
-    """A score, and the split that it does not hold by itself."""
-    split = {f"{by}s": [row.as_dict() for row in rows]} if by in (By.op, By.kind) else {}
-    return one.as_dict() | split
-
-
 def _rows(plan: Plan, one: Score, by: By) -> list[Row]:
     from efspec.cost.report import kind_rows, op_rows
 
@@ -258,72 +280,3 @@ def _rows(plan: Plan, one: Score, by: By) -> list[Row]:
             return op_rows(plan)
         case By.kind:
             return kind_rows(plan)
-
-
-def _summary(one: Score) -> list[Cell]:
-    values = one.as_dict() | {"input": "x".join(map(str, one.input))}
-    return [values[column] for column in SUMMARY]
-
-
-def _print_tables(scored: list[Scored], by: By | None, many: bool) -> None:
-    if many and scored:
-        _print_comparison([one for one, _ in scored])
-    elif many:
-        typer.echo("no specs", err=True)
-    for one, rows in scored:
-        if by and many:
-            typer.echo()
-        if by or not many:
-            _print_one(one, rows, by or By.stage)
-
-
-def _print_comparison(scores: list[Score]) -> None:
-    known = [
-        i for i, column in enumerate(SUMMARY) if any(_summary(s)[i] is not None for s in scores)
-    ]
-    columns = [SUMMARY[i].replace("activation_bytes_peak", "peak_bytes") for i in known]
-    print_table(columns, [[_summary(one)[i] for i in known] for one in scores])
-
-
-def _print_one(one: Score, rows: list[Row], by: By) -> None:
-    figures = [
-        f"{one.name}, input {'x'.join(map(str, one.input))}",
-        f"  params         {one.params:>15,}",
-        f"  params folded  {one.params_folded:>15,}   as the papers count",
-        f"  MACs           {one.macs:>15,}",
-        f"  peak memory    {one.activation_bytes_peak:>15,}   bytes of activations, batch 1, fp16",
-    ]
-    if one.latency_ms is not None:
-        how = ", ".join(f"{share:.0%} {method}" for method, share in (one.coverage or {}).items())
-        figures.append(f"  latency        {one.latency_ms:>15.3f}   ms, {how}")
-    if one.mes is not None:
-        figures.append(f"  MES            {one.mes:>15.1f}")
-    typer.echo("\n".join(figures) + "\n")
-    timed = any(row.latency_ms is not None for row in rows)
-    shaped = any(row.output for row in rows)
-    columns = [by.value, *(["type"] if any(row.type for row in rows) else [])]
-    columns += ["output"] * shaped + ["params", "folded", "MACs", "MACs %"] + ["ms"] * timed
-    table: list[list[Cell]] = []
-    for row in rows:
-        cells: list[Cell] = [row.name]
-        cells += [row.type] if "type" in columns else []
-        cells += ["x".join(map(str, row.output))] * shaped
-        share = 100 * row.macs / one.macs if one.macs else 0.0
-        cells += [row.params, row.params_folded, row.macs, share]
-        cells += [row.latency_ms] if timed else []
-        table.append(cells)
-    print_table(columns, table)
-
-
-def _csv(scores: Iterable[Score]) -> Iterator[str]:
-    import csv
-    import io
-
-    def line(cells: list[Cell]) -> str:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow("" if c is None else c for c in cells)
-        return buffer.getvalue()
-
-    yield line([*SUMMARY, "hash"])
-    for one in scores:
-        yield line([*_summary(one), one.hash])

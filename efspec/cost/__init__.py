@@ -2,9 +2,9 @@
 
 from efspec.cost.counts import KINDS, Counts, count_module, kind_of
 from efspec.cost.latency import BlockLatency, Latency, LatencySource, given
-from efspec.cost.memory import peak_activation_bytes
+from efspec.cost.memory import bytes_of, peak_elements
 from efspec.cost.mes import Mes, Term
-from efspec.cost.report import Row, Score, score
+from efspec.cost.report import Row, Score, Summary, score
 
 __all__ = [
     "KINDS",
@@ -15,10 +15,12 @@ __all__ = [
     "Mes",
     "Row",
     "Score",
+    "Summary",
     "Term",
+    "bytes_of",
     "count_module",
     "given",
     "kind_of",
-    "peak_activation_bytes",
+    "peak_elements",
     "score",
 ]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from efspec.plan import CallStep, Module, Plan, Value, remembered
+from efspec.plan import CallStep, Module, Value, remembered
 
 BYTES_PER_ELEMENT = 2
 """Half precision, which phones compute in."""
 
 
-def peak_activation_bytes(plan: Plan) -> int:
-    """Bytes of the activations alive at the worst moment, for one image in half precision.
+def bytes_of(elements: int) -> int:
+    """Bytes of so many numbers of activations."""
+    return elements * BYTES_PER_ELEMENT
 
-    The plan is taken as written, op by op. At each op its inputs, all values that a later op or
+
+def peak_elements(module: Module) -> int:
+    """Numbers alive at a module's worst moment, for one image.
+
+    The module is taken as written, op by op. At each op its inputs, all values that a later op or
     the caller still needs, and its result are alive. A view shares the memory of what it views,
     which is counted once.
     """
-    return _peak(plan.network, False) * BYTES_PER_ELEMENT
+    return _peak(module, False)
 
 
 @remembered

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from efspec.cost.counts import KINDS, Counts, Kind, count_module, count_op, kind_of, total
 from efspec.cost.latency import LatencySource, Method
-from efspec.cost.memory import peak_activation_bytes
+from efspec.cost.memory import bytes_of, peak_elements
 from efspec.cost.mes import Mes
 from efspec.plan import Part, PlacedOp, Plan, head_steps, parts
 from efspec.record import Record
@@ -36,13 +36,11 @@ class Row(Record):
     latency_ms: float | None = None
 
 
-class Score(Record):
-    """What a network costs.
+class Summary(Record):
+    """The figures of a network as a whole.
 
     Attributes:
         name: Name of the spec.
-        hash: sha256 of the spec's resolved dump.
-        device: Device of the latency, or None.
         input: Channels, height and width.
         params: Trainable parameters.
         params_folded: Parameters without batch-norm affines and layer scales.
@@ -50,14 +48,10 @@ class Score(Record):
         activation_bytes_peak: Largest memory of activations at batch 1 in half precision.
         latency_ms: Milliseconds, or None without a latency source.
         mes: Mobile Efficiency Score, or None without a latency source.
-        coverage: Share of the latency that each method accounts for, or None without a source.
-        stages: Figures per stage; stem and head are the first and the last row.
-        blocks: Figures per block.
+        hash: sha256 of the spec's resolved dump.
     """
 
     name: str
-    hash: str
-    device: str | None
     input: tuple[int, int, int]
     params: int
     params_folded: int
@@ -65,9 +59,27 @@ class Score(Record):
     activation_bytes_peak: int
     latency_ms: float | None
     mes: float | None
+    hash: str
+
+
+class Score(Summary):
+    """What a network costs, whole and in parts.
+
+    Attributes:
+        device: Device of the latency, or None.
+        coverage: Share of the latency that each method accounts for, or None without a source.
+        stages: Figures per stage; stem and head are the first and the last row.
+        blocks: Figures per block.
+    """
+
+    device: str | None
     coverage: dict[Method, float] | None
     stages: tuple[Row, ...]
     blocks: tuple[Row, ...]
+
+    def summary(self) -> Summary:
+        """The figures of the whole."""
+        return Summary(*[getattr(self, name) for name in Summary.fields])
 
 
 def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = None) -> Score:
@@ -91,7 +103,7 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         "params": whole.params,
         "params_folded": whole.params_folded,
         "macs": whole.macs,
-        "activation_bytes_peak": peak_activation_bytes(plan),
+        "activation_bytes_peak": bytes_of(peak_elements(plan.network)),
     }
     if known:
         metrics["latency_ms"] = known.ms

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Literal
 
+import orjson
 from pydantic import BaseModel
 
 from efspec.blocks.features_head import FeaturesHeadSpec
@@ -40,7 +41,7 @@ def dump(
     """
     data = _resolved(spec) if resolved else _compact(spec)
     if format == "json":
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n"
+        return orjson.dumps(data, default=vars, option=orjson.OPT_APPEND_NEWLINE).decode()
     lines = [f"# yaml-language-server: $schema={schema}"] * bool(schema)
     for key, value in data.items():
         if key == "stages":
@@ -79,25 +80,30 @@ def _compact_value(value: object) -> object:
 
 
 def _resolved(spec: NetworkSpec) -> Data:
-    """Every field of a spec, with what it inherits in its place."""
-    data = spec.model_dump()
-    defaults = data["defaults"]
-    inherited = {"act": defaults["act"], "layer_scale": defaults["layer_scale"]}
-    rates = iter(drop_rates(spec))
-    _inherit(data["stem"], inherited)
-    for stage, written in zip(spec.stages, data["stages"], strict=True):
-        _inherit(written["downsample"] or {}, inherited)
-        for block, entry in zip(stage.blocks, written["blocks"], strict=True):
-            own = [next(rates) for _ in range(block.repeat)]
-            same = not isinstance(spec.defaults.drop_path, LinearSchedule) or len(own) == 1
-            _inherit(entry, {**inherited, "drop_path": own[0] if same else own})
+    """Every field of a spec, with what it inherits in its place; parts are plain or models."""
+    defaults = spec.defaults
+    inherited: Data = {"act": defaults.act, "layer_scale": defaults.layer_scale}
+    linear = isinstance(defaults.drop_path, LinearSchedule)
+    rates = iter(drop_rates(spec) if linear else ())
+    stages = []
+    for stage in spec.stages:
+        blocks = []
+        for entry in stage.blocks:
+            own = [next(rates) for _ in range(entry.repeat)] if linear else []
+            rate = defaults.drop_path if not linear else own[0] if len(own) == 1 else own
+            blocks.append(_inheriting(entry, {**inherited, "drop_path": rate}))
+        downsample = stage.downsample and _inheriting(stage.downsample, inherited)
+        stages.append({**stage.__dict__, "downsample": downsample, "blocks": blocks})
+    return {**spec.__dict__, "stem": _inheriting(spec.stem, inherited), "stages": stages}
+
+
+def _inheriting(part: BaseModel, inherited: Data) -> Data:
+    """A part's fields, with what they inherit."""
+    data = dict(part.__dict__)
+    for name, value in inherited.items():
+        if data.get(name) == "inherit":
+            data[name] = value
     return data
-
-
-def _inherit(data: Data, inherited: Data) -> None:
-    for key, value in inherited.items():
-        if data.get(key) == "inherit":
-            data[key] = value
 
 
 def drop_rates(spec: NetworkSpec) -> list[float]:
@@ -114,6 +120,19 @@ def drop_rates(spec: NetworkSpec) -> list[float]:
         block.drop_rate(i, schedule.linear * min(depth, last) / last)
         for depth, (block, i) in enumerate(blocks)
     ]
+
+
+def drops(spec: NetworkSpec) -> bool:
+    """Whether any block of the network is ever dropped."""
+    rate = spec.defaults.drop_path
+    if isinstance(rate, LinearSchedule):
+        return any(drop_rates(spec))
+    for stage in spec.stages:
+        for entry in stage.blocks:
+            own = "drop_path" in entry.per_repeat and type(entry.__dict__["drop_path"]) is tuple
+            if any(entry.drop_rate(i, rate) for i in (_each(entry) if own else (0,))):
+                return True
+    return False
 
 
 def _each(block: BlockSpec) -> range:
@@ -148,6 +167,8 @@ def _field_lines(start: str, value: object) -> list[str]:
 
 def _words(value: object) -> list[str]:
     """A value in flow style, in pieces between which a line may break."""
+    if isinstance(value, BaseModel):
+        value = dict(value)
     if isinstance(value, dict):
         value = {key: value[key] for key in sorted(value, key=lambda key: key != "type")}
         items = [

@@ -63,7 +63,10 @@ def test_json_lines_give_a_list(run: Run, tmp_path: Path, source: str, count: in
 def test_json_lines_out_are_one_object_each(run: Run) -> None:
     result = run("score", "-", "--input-format", "jsonl", "--format", "jsonl", stdin=LINES)
     found = [scores(line) for line in result.out.splitlines()]
-    assert found == json.loads(run("score", "v2_s0", "v2_s1", "--json").out)
+    whole = json.loads(run("score", "v2_s0", "v2_s1", "--json").out)
+    assert found == [{key: one[key] for key in found[0]} for one in whole]
+    split = run("score", "v2_s0", "v2_s1", "--format", "jsonl", "--by", "stage").out
+    assert [scores(line) for line in split.splitlines()] == whole
 
 
 def test_csv_parses_back(run: Run) -> None:

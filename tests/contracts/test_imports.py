@@ -18,6 +18,7 @@ LEVELS = {
     "plan": 0,
     "blocks": 1,
     "spec": 2,
+    "batch": 5,
     "cost": 3,
     "codegen": 3,
     "pytorch": 4,
@@ -28,10 +29,11 @@ LEVELS = {
 OUTSIDE = {
     0: set(),
     1: {"pydantic", "pydantic_core"},
-    2: {"pydantic", "pydantic_core", "yaml"},
+    2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "numpy"},
     4: {"torch", "safetensors"},
-    6: {"typer", "rich", "pydantic", "torch", "safetensors"},
+    5: set(),
+    6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
 BACKENDS = {"cost", "codegen"}
 """They see a plan, never a spec."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import efspec
-from efspec.cost import count_module, peak_activation_bytes
+from efspec.cost import count_module, peak_elements
 from efspec.cost.report import kind_rows, op_rows
 from efspec.plan import Plan, map_shape, ops_by_part, parts, trace
 from efspec.plan.builder import MapToTokens
@@ -117,7 +117,7 @@ def test_peak_memory_by_hand() -> None:
 
 def test_views_take_no_memory() -> None:
     plan = Plan("view", "", "", trace(MapToTokens(), map_shape(4, 8, 8)))
-    assert peak_activation_bytes(plan) == 2 * 4 * 8 * 8
+    assert peak_elements(plan.network) == 4 * 8 * 8
 
 
 @pytest.mark.parametrize("latency", [0, -1.0, float("nan"), float("inf")])

@@ -1,0 +1,95 @@
+"""Figures without a plan are those of the plan."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+
+from efspec.batch import summarise
+from efspec.batch import summary as module
+from efspec.blocks.options import BlockSpec, Site
+from efspec.cost import score
+from efspec.errors import EfspecError
+from efspec.plan import Block, Builder, SizeArg, Value, map_shape
+from efspec.plan.ops import Conv2d
+from efspec.resources import shipped_specs
+from efspec.spec.loader import load
+from efspec.spec.resolve import resolve
+from tests.strategies import networks
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_shipped_specs(name: str) -> None:
+    for changes in ([], ["input.size=[200, 160]"], ["defaults.drop_path={linear: 0.1}"]):
+        spec = load(name, set=changes)
+        assert summarise(spec) == score(resolve(spec)).summary()
+
+
+@settings(max_examples=200, deadline=None)
+@given(networks())
+def test_random_specs(fields: dict[str, Any]) -> None:
+    spec = load(fields)
+    try:
+        expected = score(resolve(spec)).summary()
+    except EfspecError as error:
+        with pytest.raises(EfspecError) as caught:
+            summarise(spec)
+        assert caught.value.diagnostics == error.diagnostics
+    else:
+        assert summarise(spec) == expected
+        assert summarise(spec) == expected  # and from pieces that are known
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ("stages.0.blocks.0.expansion_ratio=0.01", "no-channels"),
+        ("stages.0.blocks.0={type: attn_ffn, num_heads: 1024, repeat: 2}", "attention-too-large"),
+        ("stages.3.blocks.0={type: mb3d, key_dim: 4096, num_heads: 1024}", "too-many-parameters"),
+    ],
+)
+def test_mistakes_are_those_of_resolving(change: str, name: str) -> None:
+    spec = load("v2_s0", set=[change, "input.size=512"])
+    for _ in range(2):
+        with pytest.raises(EfspecError, match=name):
+            summarise(spec)
+
+
+def test_pieces_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 8)
+    monkeypatch.setattr(module, "_PIECES", module.Pieces())
+    for name in ("v2_s0", "v2_s1", "v1_l1", "v2_s0"):
+        spec = load(name)
+        assert summarise(spec) == score(resolve(spec)).summary()
+        assert len(module._PIECES._groups) <= 8
+
+
+class Shrinking(Block):
+    """Halves the map."""
+
+    out_dim: SizeArg
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        return b.layer("conv", Conv2d(x.channels, self.out_dim, 3, 2, 1), x)
+
+
+class ShrinkingSpec(BlockSpec):
+    """A block after which the map is another."""
+
+    type: Literal["shrinking"] = "shrinking"
+
+    def block(self, site: Site) -> Block:
+        return Shrinking(out_dim=site.width)
+
+
+def test_blocks_that_change_the_shape_are_counted_in_order() -> None:
+    found = module._repeats(ShrinkingSpec(repeat=3), (8, "gelu", None, None), map_shape(8, 16, 12))
+    assert [(times, piece.output.sizes) for times, piece in found] == [
+        (1, (8, 8, 6)),
+        (1, (8, 4, 3)),
+        (1, (8, 2, 2)),
+    ]
+    weights = 8 * 8 * 9
+    assert [piece.counts.macs for _, piece in found] == [weights * n for n in (48, 12, 4)]
