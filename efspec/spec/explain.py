@@ -58,7 +58,7 @@ def explain(
                 for loc, e in mistakes
             ]
         elif not _is_echo(details):
-            found.append(_explained(details, follow(details["loc"], root), source_map))
+            found.append(_explained(details, follow(details["loc"], root), source_map, root))
     wrong_format = [d for d in found if d.name == "unsupported-format"]
     # In another format, nothing else that seems wrong has to be.
     return wrong_format or _without_consequences(found)
@@ -90,14 +90,16 @@ class _Error:
         )
 
 
-def _explained(details: ErrorDetails, at: Field, source_map: SourceMap) -> Diagnostic:
+def _explained(
+    details: ErrorDetails, at: Field, source_map: SourceMap, root: type[BaseModel]
+) -> Diagnostic:
     kind, value = details["type"], details["input"]
     error = _Error(at, kind, value, details.get("ctx", {}), source_map)
     match kind:
         case "missing":
             return _missing(error)
         case "extra_forbidden":
-            return _unknown_field(error)
+            return _unknown_field(error, root)
         case "union_tag_not_found":
             types = error.at.types
             fix = next((f"write `type: {t}`" for t in types if t in value), "")
@@ -135,13 +137,15 @@ def _missing(error: _Error) -> Diagnostic:
     return error.diagnostic("missing-field", "it is required, and missing", fix=fix)
 
 
-def _unknown_field(error: _Error) -> Diagnostic:
+def _unknown_field(error: _Error, root: type[BaseModel]) -> Diagnostic:
     name = str(error.at.loc[-1])
     known = error.at.siblings
     if known == field_names(NetworkSpec):
         known = (*known, "extends", "set")
     message = f"there is no field {_show(name, quote='`')} here"
-    fix = suggestion(name, known) or _where_it_belongs(name, error)
+    fix = suggestion(name, known)
+    if not fix and root is NetworkSpec:
+        fix = _where_it_belongs(name, error)
     return error.diagnostic("unknown-field", message, expected=", ".join(known), fix=fix, key=True)
 
 

@@ -164,4 +164,6 @@ def _expected(hint: Any) -> str:
     if models:
         tags = [tag for model in models if (tag := _type(model))]
         return f"a mapping with `type`: {', '.join(tags)}" if tags else "a mapping"
+    if get_origin(bare) in (Union, types.UnionType):
+        return next(filter(None, map(_expected, get_args(bare))), "")
     return "a list" if get_origin(bare) is tuple else ""

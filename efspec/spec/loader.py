@@ -88,6 +88,19 @@ def loads(
     return _from_source(decode(text, name), input_format, set, folder)
 
 
+def load_tree(root: Node, *, folder: Path | None = None) -> NetworkSpec:
+    """The spec of a tree, which may be a part of a larger text.
+
+    Args:
+        root: The tree.
+        folder: What paths in it are relative to; by default the working directory.
+
+    Raises:
+        EfspecError: When it is wrong; holds all mistakes found.
+    """
+    return _from_tree(root, [], (), folder or Path())
+
+
 def load_all(
     source: str | Path | BinaryIO,
     *,
@@ -191,7 +204,7 @@ def _from_tree(
     try:
         root = apply_options(complete(root, folder, mistakes), options, mistakes)
     except EfspecError as error:
-        raise EfspecError(_shown([*mistakes, *error.diagnostics])) from None
+        raise EfspecError(shown([*mistakes, *error.diagnostics])) from None
     return _checked(plain(root), SourceMap(root), mistakes)
 
 
@@ -201,14 +214,14 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     except ValidationError as error:
         from efspec.spec.explain import explain  # not to be waited for when all is well
 
-        raise EfspecError(_shown([*mistakes, *explain(error, source_map)])) from None
+        raise EfspecError(shown([*mistakes, *explain(error, source_map)])) from None
     if mistakes:
-        raise EfspecError(_shown(mistakes))
+        raise EfspecError(shown(mistakes))
     spec._source_map = source_map
     return spec
 
 
-def _shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:
+def shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:
     """The first mistakes, and that there are more."""
     if len(mistakes) <= MAX_SHOWN:
         return mistakes
