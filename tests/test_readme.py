@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -45,6 +46,9 @@ def test_commands_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "candidate.json" in command:  # what a search has found
+        encoding = {"d": [2, 2, 6, 4], "e": 4, "w": [32, 48, 96, 176]}
+        Path("candidate.json").write_text(json.dumps(encoding))
     if "v2_s0.pth" in command:  # what a user has from elsewhere
         torch.save({"model": checkpoint("v2_s0", "official")}, "v2_s0.pth")
     with pytest.raises(SystemExit) as stop:

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Any
 
 # Start-up: what is imported stays, so looking for garbage meanwhile is wasted; and looking through
@@ -20,7 +21,17 @@ from typer.core import TyperGroup  # noqa: E402
 from efspec.cli.console import print_error  # noqa: E402
 from efspec.errors import EfspecError, fail  # noqa: E402
 
-COMMANDS = ("build", "score", "validate", "show", "generate", "convert", "schema")
+COMMANDS = (
+    "build",
+    "score",
+    "validate",
+    "show",
+    "generate",
+    "import",
+    "convert",
+    "schema",
+    "doctor",
+)
 """Names of the commands, which are also those of their modules, in the order of the help."""
 
 SETTINGS: dict[str, Any] = {
@@ -45,7 +56,8 @@ class Commands(TyperGroup):
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
             if name not in self.commands:
                 own = typer.Typer(add_completion=False, **SETTINGS)
-                import_module(f"efspec.cli.{name}").register(own)
+                module = f"{name}_" if iskeyword(name) else name
+                import_module(f"efspec.cli.{module}").register(own)
                 self.commands[name] = typer.main.get_command(own)
         return super().get_command(ctx, cmd_name)
 

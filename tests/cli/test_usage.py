@@ -8,8 +8,20 @@ import pytest
 
 from tests.cli.conftest import Run
 
-COMMANDS = ("build", "score", "validate", "show", "generate", "convert", "schema")
-OF_SPECS = [command for command in COMMANDS if command not in ("convert", "schema")]
+COMMANDS = (
+    "build",
+    "score",
+    "validate",
+    "show",
+    "generate",
+    "import",
+    "convert",
+    "schema",
+    "doctor",
+)
+OTHERS = ("import", "convert", "schema", "doctor")
+OF_SPECS = [command for command in COMMANDS if command not in OTHERS]
+ONE_AT_MOST = ("build", "show", "generate", "import", "schema", "doctor")
 WRONG = "efspec: 1\nname: wrong\nstem: {type: conv_stem, widht: 8}\n"
 
 
@@ -32,7 +44,7 @@ def test_without_arguments_it_shows_help(run: Run) -> None:
 def test_commands_have_help(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(f"Usage: efspec {command} [OPTIONS] ")
+    assert result.out.startswith(f"Usage: efspec {command} [OPTIONS]")
     assert not any(odd in result.out for odd in ("[[", "......", "{SPEC...}"))
 
 
@@ -49,7 +61,7 @@ def test_version(run: Run) -> None:
         ["nonsense"],
         *[[command, "v2_s0", "--nonsense"] for command in COMMANDS],
         *[[command] for command in OF_SPECS],
-        *[[command, "v2_s0", "v2_s1"] for command in ("build", "show", "generate", "schema")],
+        *[[command, "v2_s0", "v2_s1"] for command in ONE_AT_MOST],
         *[[command, "v2_s0", "--input-format", "toml"] for command in OF_SPECS],
         ["build", "v2_s0", "-o", "-"],
         ["build", "v2_s0", "--new-head"],
@@ -73,6 +85,9 @@ def test_version(run: Run) -> None:
         ["show", "v2_s0", "--format", "xml"],
         ["generate", "v2_s0", "--check"],
         ["generate", "v2_s0", "--check", "-o", "-"],
+        ["import"],
+        ["import", "net.json", "--family", "v3"],
+        ["import", "net.json", "--format", "xml"],
         ["convert"],
         ["convert", "v2_s0.pth"],
         ["convert", "v2_s0.pth", "--spec", "v2_s0", "--to", "timm"],
@@ -131,6 +146,10 @@ def test_wrong_usage_exits_2(run: Run, tmp_path: Path, arguments: list[str]) -> 
         (["generate", "v2_s0", "-o", ".", "--check"], "cannot-access"),
         (["generate", "v2_s0", "--templates", "nope"], "no-such-folder"),
         (["generate", "v2_s0", "--templates", "wrong.yaml"], "no-such-folder"),
+        (["import", "nope.json"], "unreadable-file"),
+        (["import", "-"], "empty-file"),
+        (["import", "wrong.yaml", "-o", "spec.yaml"], "unknown-field"),
+        (["import", "wrong.txt", "--format", "timm"], "unknown-family"),
         (["schema", "nework"], "no-such-schema"),
         (["schema", "-o", "wrong.yaml"], "cannot-access"),
     ],

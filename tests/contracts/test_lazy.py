@@ -33,6 +33,7 @@ assert not heavy, heavy
         (["show", "v1_l1", "--format", "json"], ()),
         (["generate", "v2_s1"], ("jinja2",)),
         (["schema", "network"], ()),
+        (["doctor"], ()),
         (["--help"], ()),
     ],
     ids=lambda value: "_".join(value).strip("-") or "none",
