@@ -28,6 +28,13 @@ class Package(Record):
 PACKAGES = (
     Package(name="pydantic", module="pydantic", needed=True, purpose="reading specs"),
     Package(name="PyYAML", module="yaml", needed=True, purpose="reading specs"),
+    Package(
+        name="orjson",
+        module="orjson",
+        needed=True,
+        probed=True,
+        purpose="writing specs, and their hashes",
+    ),
     Package(name="jinja2", module="jinja2", needed=True, purpose="generate, build"),
     Package(name="typer", module="typer", needed=True, purpose="the command line"),
     Package(name="rich", module="rich", needed=True, purpose="tables and progress on a terminal"),
@@ -69,7 +76,9 @@ PACKAGES = (
         probed=True,
         purpose="plots of scores",
     ),
-    Package(name="pyarrow", module="pyarrow.parquet", probed=True, purpose="scores as Parquet"),
+    Package(
+        name="pyarrow", module="pyarrow.parquet", probed=True, purpose="score --format parquet"
+    ),
     Package(
         name="timm",
         module="timm",
