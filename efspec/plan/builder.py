@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from efspec.errors import Diagnostic
@@ -11,6 +12,9 @@ from efspec.plan.memo import remembered
 from efspec.plan.module import CallStep, Module, OpStep, Purpose, Step, Value
 from efspec.plan.ops import AnyOp, FunctionOp, LayerOp, Op, Shape, Split, ToMap, ToTokens
 from efspec.plan.size import Expr, Rate, Size, expression, plain, substitute
+
+MAX_KEPT = 8192
+"""How many modules are kept, each with what was computed for it."""
 
 StaticT = TypeVar("StaticT", bound=Hashable)
 
@@ -153,12 +157,25 @@ def trace(block: Block, shape: Shape) -> Module:
     return _trace(block.replaced(**sizes), shape.plain())
 
 
-@remembered
 def _trace(block: Block, shape: Shape) -> Module:
+    # What is inline holds others; there is one for each network that is ever looked at, each of
+    # its stages and chains, and nobody asks for it again.
+    return _run(block, shape) if block.inline else _shared(block, shape)
+
+
+def _run(block: Block, shape: Shape) -> Module:
     arguments = block.sizes()
     if not block.inline:
         arguments = _shape_arguments(shape) | arguments
     return _module(block, block, arguments, Value(shape, "x"), Builder())
+
+
+_shared = lru_cache(maxsize=MAX_KEPT)(_run)
+
+
+def forget() -> None:
+    """Forget all modules: blocks are traced as if for the first time."""
+    _shared.cache_clear()
 
 
 @remembered

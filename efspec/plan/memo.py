@@ -1,50 +1,40 @@
-"""Remembering what was computed for a block or a module.
+"""Remembering what was computed for a module.
 
 Networks share their blocks, with each other and within one: whatever is worth computing for a
-module is worth keeping. What is inline is not: it holds other modules, and there is one for each
-network that is ever looked at, stages and chains included; nobody asks for it again.
+module is worth keeping, for as long as the module is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
-
-MAX_KEPT = 16384
+from collections.abc import Callable, Hashable
+from functools import wraps
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 
 class Subject(Protocol):
     """What something is computed for."""
 
     @property
-    def inline(self) -> bool:
-        """Whether it holds other modules, and is no class of its own."""
+    def results(self) -> dict[Hashable, Any]:
+        """What was computed for it before."""
 
 
-P = ParamSpec("P")
-ResultT = TypeVar("ResultT")
 SubjectT = TypeVar("SubjectT", bound=Subject)
-
-_memories: list[Callable[[], None]] = []
+Rest = TypeVarTuple("Rest")
+ResultT = TypeVar("ResultT")
 
 
 def remembered(
-    function: Callable[Concatenate[SubjectT, P], ResultT],
-) -> Callable[Concatenate[SubjectT, P], ResultT]:
-    """The function of a block or a module, remembering its results for those not inline."""
-    kept: Any = lru_cache(maxsize=MAX_KEPT)(function)
-    _memories.append(kept.cache_clear)
+    function: Callable[[SubjectT, *Rest], ResultT],
+) -> Callable[[SubjectT, *Rest], ResultT]:
+    """The function of a module and of constants, which keeps its results with the module."""
 
     @wraps(function)
-    def call(subject: SubjectT, /, *args: P.args, **kwargs: P.kwargs) -> ResultT:
-        run: Callable[Concatenate[SubjectT, P], ResultT] = function if subject.inline else kept
-        return run(subject, *args, **kwargs)
+    def call(subject: SubjectT, /, *rest: *Rest) -> ResultT:
+        results: dict[Hashable, ResultT] = subject.results
+        key = (function, *rest)
+        if key not in results:
+            results[key] = function(subject, *rest)
+        return results[key]
 
     return call
-
-
-def forget() -> None:
-    """Forget all results; what is asked for next is computed as if for the first time."""
-    for clear in _memories:
-        clear()

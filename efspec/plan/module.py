@@ -7,9 +7,9 @@ and the deployment targets read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from efspec.plan.ops import AnyOp, Function, Shape
 from efspec.record import Node
@@ -105,10 +105,10 @@ class Module(Node):
     outputs: tuple[Value, ...]
     steps: tuple[Step, ...]
 
-    @property
-    def inline(self) -> bool:
-        """Whether it is written out where it stands instead of being a class."""
-        return self.block.inline
+    @cached_property
+    def results(self) -> dict[Hashable, Any]:
+        """What was computed for this module; see `efspec.plan.memo`."""
+        return {}
 
     def calls(self) -> Iterator[CallStep]:
         """The child modules, in order of execution."""

@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import efspec
-from efspec.plan.memo import forget
+from efspec.plan.builder import forget
 from efspec.resources import shipped_specs
 from efspec.spec.loader import loads
 

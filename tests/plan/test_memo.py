@@ -6,8 +6,8 @@ import gc
 import weakref
 
 from efspec.blocks.ffn import FFN
-from efspec.plan import map_shape, remembered, trace
-from efspec.plan.memo import forget
+from efspec.plan import Module, map_shape, remembered, trace
+from efspec.plan.builder import forget
 from efspec.spec.loader import load
 from efspec.spec.resolve import resolve
 
@@ -21,21 +21,20 @@ def test_equal_requests_share_a_module() -> None:
     assert trace(block, shape) is not first
 
 
-def test_results_for_what_is_inline_are_not_kept() -> None:
-    calls: list[int] = []
-
-    class Subject:
-        inline = True
+def test_results_stay_with_the_module() -> None:
+    calls: list[tuple[Module, int]] = []
 
     @remembered
-    def count(subject: Subject) -> int:
-        calls.append(id(subject))
+    def number(module: Module, more: int) -> int:
+        calls.append((module, more))
         return len(calls)
 
-    subject = Subject()
-    assert [count(subject), count(subject)] == [1, 2]
-    subject.inline = False
-    assert [count(subject), count(subject)] == [3, 3]
+    block, shape = FFN(hidden_dim=32, act="gelu"), map_shape(8, 4, 4)
+    module = trace(block, shape)
+    assert [number(module, 0), number(module, 0), number(module, 1)] == [1, 1, 2]
+    forget()
+    assert number(module, 0) == 1
+    assert number(trace(block, shape), 0) == 3
 
 
 def test_a_network_that_was_scored_can_go() -> None:
