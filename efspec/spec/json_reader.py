@@ -47,9 +47,7 @@ def parse_json(source: Source) -> object:
         EfspecError: When it is not JSON, or has duplicate keys.
     """
     try:
-        values = json.loads(
-            source.text, object_pairs_hook=_without_duplicates, parse_constant=_refuse
-        )
+        values = _DECODER.decode(source.text)
     except json.JSONDecodeError as error:
         raise _syntax_error(source, error) from None
     except (_NeedsPositions, RecursionError, ValueError):  # ValueError: an endless integer
@@ -140,6 +138,9 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse(constant: str) -> object:
     raise _NeedsPositions(constant)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse)
 
 
 def _scalar(token: str, source: Source, at: tuple[int, int]) -> object:
