@@ -14,7 +14,7 @@ from efspec.blocks.attention import (
 )
 from efspec.blocks.layers import ConvNorm
 from efspec.blocks.options import AttentionRatio, Heads, InheritedAct, KeyDim, Part, resolve_act
-from efspec.plan import Block, Builder, SizeArg, Value
+from efspec.plan import Block, BlockError, Builder, SizeArg, Value, trace
 from efspec.plan.ops import Activation, Activations, Add, AvgPool2d, Conv2d, Unflatten
 
 
@@ -103,7 +103,6 @@ class AttentionDownsample(Block):
 
     def forward(self, b: Builder, x: Value) -> Value:
         """(C, H, W) to (out_dim, H / 2, W / 2), rounded up."""
-        check_stride(x, "type")
         attention = DownsampleAttention(
             out_dim=self.out_dim,
             num_heads=self.num_heads,
@@ -112,5 +111,9 @@ class AttentionDownsample(Block):
             act=self.act,
         )
         conv = ConvNorm(out_dim=self.out_dim, kernel_size=3, stride=2)
-        attn = b.call("attn", attention, x, purpose="attention")
+        try:
+            check_stride(x, "type")
+            attn = b.call("attn", attention, x, purpose="attention")
+        except BlockError as error:  # its convolution says what the blocks behind it would get
+            raise BlockError(error.mistakes, trace(conv, x.shape).outputs[0].shape) from None
         return b.apply(Add(), attn, b.call("conv", conv, x))

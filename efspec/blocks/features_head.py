@@ -15,6 +15,13 @@ from efspec.record import Record
 MAX_STAGES = 64
 
 
+StageNumbers = Annotated[
+    Items[Annotated[int, Field(ge=0, lt=MAX_STAGES), Expected("a stage number, from 0")]],
+    Field(min_length=1, max_length=MAX_STAGES),
+    Expected("a list of stage numbers, counted from 0, in order"),
+]
+
+
 class FeaturesHeadSpec(Part):
     """The results of chosen stages as maps, each after a norm of its own if one is wanted.
 
@@ -22,11 +29,7 @@ class FeaturesHeadSpec(Part):
     """
 
     type: Literal["features"] = "features"
-    stages: Annotated[
-        Items[Annotated[int, Field(ge=0, lt=MAX_STAGES), Expected("a stage number, from 0")]],
-        Field(min_length=1, max_length=MAX_STAGES),
-        Expected("a list of stage numbers, counted from 0, in order"),
-    ]
+    stages: StageNumbers
     """Stages whose results are returned, counted from 0."""
     norm: Annotated[Literal["none", "batch", "layer"], Expected("none, batch or layer")] = "none"
     """Norm on each map."""

@@ -8,7 +8,8 @@ from efspec.blocks.distilled_head import DistilledHead
 from efspec.blocks.features_head import FeaturesHead
 from efspec.blocks.linear_head import LinearHead
 from efspec.errors import Diagnostic
-from efspec.plan import Block, BlockError, Builder, RateArg, SizeArg, Value
+from efspec.plan import Block, BlockError, Builder, RateArg, Shape, SizeArg, Value
+from efspec.plan.module import Purpose
 
 ClassifierHead = LinearHead | DistilledHead
 Head = ClassifierHead | FeaturesHead
@@ -27,10 +28,11 @@ class Stage(Block):
         return self.downsample.takes() if self.downsample else "any"
 
     def forward(self, b: Builder, x: Value) -> Value:
-        """The previous stage's result to this one's."""
+        """The previous stage's result to this one's; mistakes of both parts are collected."""
+        children = _Children(b)
         if self.downsample:
-            x = b.call("downsample", self.downsample, x, purpose="embedding")
-        return b.call("blocks", self.blocks, x)
+            x = children.call("downsample", self.downsample, x, purpose="embedding")
+        return children.result(children.call("blocks", self.blocks, x))
 
 
 class Chain(Block):
@@ -46,18 +48,57 @@ class Chain(Block):
 
     def forward(self, b: Builder, x: Value) -> Value:
         """What the first takes to what the last gives; mistakes of all items are collected."""
-        mistakes: list[tuple[tuple[str, ...], Diagnostic]] = []
+        children = _Children(b)
         for i, item in enumerate(self.items):
-            try:
-                x = b.call(str(i), item, x)
-            except BlockError as error:
-                mistakes += error.mistakes
-                if error.output is not None:
-                    x = Value(error.output)
-                elif isinstance(item, Stage):  # what the next stage gets is unknown
-                    break
-        if mistakes:
-            raise BlockError(tuple(mistakes), x.shape)
+            # A block that cannot be is taken to keep its map's shape, as the blocks of a stage do.
+            otherwise = None if isinstance(item, Stage) else x.shape
+            x = children.call(str(i), item, x, otherwise=otherwise)
+        return children.result(x)
+
+
+class _Children:
+    """Calls blocks one after the other, beyond those that cannot be, to find all mistakes.
+
+    Args:
+        b: The builder of the block that calls them.
+    """
+
+    def __init__(self, b: Builder) -> None:
+        self.b = b
+        self.mistakes: list[tuple[tuple[str, ...], Diagnostic]] = []
+
+    def call(
+        self,
+        name: str,
+        block: Block,
+        x: Value,
+        *,
+        var: str = "",
+        purpose: Purpose = "",
+        otherwise: Shape | None = None,
+    ) -> Value:
+        """The result of a child as of `Builder.call`; where it cannot be, what it would give.
+
+        Raises:
+            BlockError: When that is not known, neither by the child nor as `otherwise`.
+        """
+        try:
+            return self.b.call(name, block, x, var=var, purpose=purpose)
+        except BlockError as error:
+            self.mistakes += error.mistakes
+            shape = error.output or otherwise
+            if shape is None:
+                raise BlockError(tuple(self.mistakes)) from None
+            return Value(shape)
+
+    def result(self, x: Value) -> Value:
+        """The last child's result.
+
+        Raises:
+            BlockError: When a child could not be; holds the mistakes of all.
+        """
+        if self.mistakes:
+            raise BlockError(tuple(self.mistakes), x.shape)
         return x
 
 
@@ -84,14 +125,15 @@ class Network(Block):
         """An image (channels, H, W) to logits (num_classes,) or to maps."""
         x = b.call("stem", self.stem, x, var="x", purpose="embedding")
         if isinstance(self.head, FeaturesHead):
-            maps = []
+            maps, children = [], _Children(b)
             # Stages behind the last one wanted have no effect, and are left out.
             for i, stage in enumerate(self.stages[: self.head.stages[-1] + 1]):
                 wanted = i in self.head.stages
                 var = f"x{i}" if wanted else "x"
-                x = b.call(f"stages.{i}", stage, x, var=var, purpose="other")
+                x = children.call(f"stages.{i}", stage, x, var=var, purpose="other")
                 if wanted:
                     maps.append(self.head.forward(b, i, x))
+            children.result(x)
             return tuple(maps)
         assert self.num_classes is not None  # classifiers have classes
         x = b.call("stages", Chain(items=self.stages), x, var="x", purpose="other")

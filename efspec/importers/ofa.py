@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from efspec.blocks.options import Expected, Items, PerRepeat, Ratio, counted
+from efspec.errors import Diagnostic
 from efspec.importers.arguments import (
     Counts,
     Depths,
@@ -25,7 +26,8 @@ from efspec.importers.arguments import (
 )
 from efspec.importers.description import Description, Format
 from efspec.importers.outline import Family
-from efspec.spec.schema import MAX_BLOCKS, SEVERAL
+from efspec.spec.between import MAX_BLOCKS
+from efspec.spec.schema import SEVERAL
 from efspec.spec.source_map import Loc, Node
 
 SlotRatios = Annotated[
@@ -63,19 +65,15 @@ class Encoding(Foreign):
     def _slots_fit(self) -> Encoding:
         if _by_stage(self.e, self.d) is None and isinstance(self.e, tuple):
             stages, deepest = len(self.d), max(self.d)
-            error = PydanticCustomError(
-                "wrong-length",
-                "{found} for {blocks} in {stages}",
-                {
-                    "found": counted(len(self.e), "value"),
-                    "blocks": counted(sum(self.d), "block"),
-                    "stages": counted(stages, "stage"),
-                    "expected": f"a list for each stage, one value for each of {sum(self.d)} "
-                    f"blocks, or {stages} times as many as a stage may have, at least {deepest}",
-                },
+            mistake = Diagnostic(
+                name="wrong-length",
+                message=f"{counted(len(self.e), 'value')} for {counted(sum(self.d), 'block')} "
+                f"in {counted(stages, 'stage')}",
+                expected=f"a list for each stage, one value for each of {sum(self.d)} "
+                f"blocks, or {stages} times as many as a stage may have, at least {deepest}",
             )
             raise PydanticCustomError(
-                SEVERAL, "the slots do not fit", {"mistakes": [(("e",), error)]}
+                SEVERAL, "the slots do not fit", {"mistakes": [(("e",), mistake)]}
             )
         return self
 

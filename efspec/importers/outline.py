@@ -12,8 +12,10 @@ from efspec.blocks.attention_downsample import AttentionDownsampleSpec
 from efspec.blocks.attn_ffn import AttnFFNSpec
 from efspec.blocks.mb3d import MB3DSpec
 from efspec.blocks.options import Act, LayerScale, Part, Rate, counted
+from efspec.errors import Diagnostic
 from efspec.importers.arguments import Counts, Depths, Flags, Size, StageRatios, Widths
-from efspec.spec.schema import FORMAT, SEVERAL, Mistake
+from efspec.spec.schema import FORMAT, SEVERAL
+from efspec.spec.source_map import Mistake
 
 Family = Literal["v1", "v2"]
 
@@ -84,16 +86,9 @@ def _length_mistakes(outline: Outline) -> Iterator[Mistake]:
                 yield ("ratios", i), _wrong_length(len(own), depth, "block", expected)
 
 
-def _wrong_length(found: int, wanted: int, each: str, expected: str) -> PydanticCustomError:
-    return PydanticCustomError(
-        "wrong-length",
-        "{found} for {wanted}",
-        {
-            "found": counted(found, "value"),
-            "wanted": counted(wanted, each),
-            "expected": expected,
-        },
-    )
+def _wrong_length(found: int, wanted: int, each: str, expected: str) -> Diagnostic:
+    message = f"{counted(found, 'value')} for {counted(wanted, each)}"
+    return Diagnostic(name="wrong-length", message=message, expected=expected)
 
 
 def spec_fields(outline: Outline, name: str) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
 from efspec.blocks.options import Part, counted
 from efspec.errors import Diagnostic, suggestion
 from efspec.spec.fields import Field, field_names, follow
 from efspec.spec.schema import SEVERAL, Defaults, InputSpec, NetworkSpec, StageSpec
-from efspec.spec.source_map import Loc, SourceMap, field_text
+from efspec.spec.source_map import SourceMap, field_text, placed
 
 _KINDS: dict[str, tuple[type[Part], ...]] = {
     "block": BLOCKS,
@@ -50,13 +50,7 @@ def explain(
     found: list[Diagnostic] = []
     for details in islice(error.errors(include_url=False), MAX_EXPLAINED):
         if details["type"] == SEVERAL:  # one error of pydantic's, several of ours
-            mistakes: list[tuple[Loc, PydanticCustomError]] = details["ctx"]["mistakes"]
-            found += [
-                _custom(
-                    _Error(follow(loc, root), e.type, None, e.context or {}, source_map), str(e)
-                )
-                for loc, e in mistakes
-            ]
+            found += placed(details["ctx"]["mistakes"], source_map)
         elif not _is_echo(details):
             found.append(_explained(details, follow(details["loc"], root), source_map, root))
     wrong_format = [d for d in found if d.name == "unsupported-format"]
@@ -272,17 +266,24 @@ def _is_echo(details: ErrorDetails) -> bool:
 
 
 def _without_consequences(found: list[Diagnostic]) -> list[Diagnostic]:
-    """The mistakes without missing fields that are there, misspelt or misplaced."""
+    """The mistakes without those that misspelt or misplaced fields bring along."""
     misspelt = set()
     for d in found:
         if d.name == "unknown-field" and d.fix.startswith("did you mean"):
-            misspelt.add((d.file, d.field.rpartition(".")[0] + "." + d.fix.split("`")[1]))
+            misspelt.add((d.file, _sibling(d, d.fix.split("`")[1])))
         elif d.fix.startswith(_AT_TOP):
-            misspelt.add((d.file, "." + d.fix.split("`")[1]))
-    kept = [
-        d
-        for d in found
-        if d.name != "missing-field"
-        or (d.file, d.field if "." in d.field else f".{d.field}") not in misspelt
-    ]
+            misspelt.add((d.file, d.fix.split("`")[1]))
+    kept = [d for d in found if (d.file, _cause(d)) not in misspelt]
     return list(dict.fromkeys(kept))
+
+
+def _cause(diagnostic: Diagnostic) -> str:
+    """The field that a mistake is owed to if that one is misspelt."""
+    if diagnostic.name == "missing-field":
+        return diagnostic.field
+    return _sibling(diagnostic, "repeat") if diagnostic.name == "wrong-length" else ""
+
+
+def _sibling(diagnostic: Diagnostic, name: str) -> str:
+    parent, dot, _ = diagnostic.field.rpartition(".")
+    return f"{parent}{dot}{name}"

@@ -27,7 +27,7 @@ from efspec.spec.files import (
 from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import apply_options
 from efspec.spec.schema import NetworkSpec
-from efspec.spec.source_map import Node, Source, SourceMap, plain, require_fields, tree
+from efspec.spec.source_map import Node, Source, SourceMap, placed, plain, require_fields, tree
 from efspec.spec.yaml_reader import read_yaml
 
 MAX_SHOWN = 100
@@ -214,11 +214,14 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     except ValidationError as error:
         from efspec.spec.explain import explain  # not to be waited for when all is well
 
-        raise EfspecError(shown([*mistakes, *explain(error, source_map)])) from None
-    if mistakes:
-        raise EfspecError(shown(mistakes))
-    spec._source_map = source_map
-    return spec
+        mistakes += explain(error, source_map)
+    else:
+        if not mistakes:
+            spec._source_map = source_map
+            return spec
+    from efspec.spec.readable import further_mistakes
+
+    raise EfspecError(shown([*mistakes, *placed(further_mistakes(data), source_map)]))
 
 
 def shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:

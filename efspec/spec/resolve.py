@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from efspec.blocks.conv_downsample import Downsample
 from efspec.blocks.network import Chain, Network, Stage
 from efspec.blocks.options import BlockSpec, Site
 from efspec.errors import Diagnostic, EfspecError
@@ -12,11 +13,9 @@ from efspec.plan import Block, BlockError, Module, Plan, map_shape, remembered, 
 from efspec.plan.module import OpStep
 from efspec.spec.dump import drop_rates, spec_hash
 from efspec.spec.schema import LinearSchedule, NetworkSpec, StageSpec
-from efspec.spec.source_map import Loc, field_text
+from efspec.spec.source_map import Loc, Mistake, placed
 
 MAX_PARAMETERS = 2_000_000_000
-
-Mistakes = list[tuple[Loc, Diagnostic]]
 
 
 def resolve(spec: NetworkSpec) -> Plan:
@@ -25,23 +24,39 @@ def resolve(spec: NetworkSpec) -> Plan:
     Raises:
         EfspecError: When its parts do not make a network; holds all mistakes found.
     """
-    mistakes: Mistakes = []
-    owners: list[list[Loc]] = []
-    network = _network(spec, owners, mistakes)
-    height, width = spec.input.height_width
-    module = None
-    if network:
-        try:
-            module = trace(network, map_shape(spec.input.channels, height, width))
-        except BlockError as error:
-            mistakes += [_located(path, diagnostic, owners) for path, diagnostic in error.mistakes]
-    if module and not mistakes:
-        count = parameter_count(module)
-        if count > MAX_PARAMETERS:
-            mistakes.append((("stages",), _too_many(count)))
-    if mistakes or module is None:
-        raise EfspecError(_placed(spec, mistakes))
+    mistakes: list[Mistake] = []
+    module = _traced(spec, None, mistakes)
+    if module is None or mistakes:
+        raise EfspecError(placed(mistakes, spec.source_map))
     return Plan(spec.name, spec.description, spec_hash(spec), module)
+
+
+def shape_mistakes(spec: NetworkSpec, depth: int | None = None) -> list[Mistake]:
+    """What is wrong with a spec once its shapes are known.
+
+    Args:
+        spec: The spec.
+        depth: How many of its stages are to be traced; None for all, and to count parameters.
+    """
+    mistakes: list[Mistake] = []
+    _traced(spec, depth, mistakes)
+    return mistakes
+
+
+def _traced(spec: NetworkSpec, depth: int | None, mistakes: list[Mistake]) -> Module | None:
+    """The module of a network, or of its first stages, without the blocks that cannot be made."""
+    owners: list[list[Loc]] = []
+    network = _network(spec, depth, owners, mistakes)
+    height, width = spec.input.height_width
+    try:
+        module = trace(network, map_shape(spec.input.channels, height, width))
+    except BlockError as error:
+        mistakes += [_located(path, diagnostic, owners) for path, diagnostic in error.mistakes]
+        return None
+    count = parameter_count(module) if depth is None and not mistakes else 0
+    if count > MAX_PARAMETERS:
+        mistakes.append((("stages",), _too_many(count)))
+    return module
 
 
 @remembered
@@ -55,11 +70,14 @@ def parameter_count(module: Module) -> int:
     )
 
 
-def _network(spec: NetworkSpec, owners: list[list[Loc]], mistakes: Mistakes) -> Network | None:
-    """The network's block; None where a stage has no block that could be made.
+def _network(
+    spec: NetworkSpec, depth: int | None, owners: list[list[Loc]], mistakes: list[Mistake]
+) -> Network:
+    """The network's block; what cannot be made is left out, or stood in for.
 
     Args:
         spec: The spec.
+        depth: How many of its stages the network is to have; None for all.
         owners: Takes, for every stage, the spec field behind each of its blocks.
         mistakes: Takes the mistakes of blocks that cannot be made.
     """
@@ -77,20 +95,19 @@ def _network(spec: NetworkSpec, owners: list[list[Loc]], mistakes: Mistakes) -> 
                 owners[i].append(loc)
             except BlockError as error:
                 mistakes += [(_option(loc, d, entry, site), d) for _, d in error.mistakes]
-        downsample = None
+        downsample: Block | None = None
         if stage.downsample:
             try:
                 downsample = stage.downsample.block(stage.width, act)
             except BlockError as error:
                 loc = ("stages", i, "downsample")
                 mistakes += [((*loc, d.field), d) for _, d in error.mistakes]
+                downsample = Downsample(out_dim=stage.width)  # for the shapes behind it
         stages.append(Stage(downsample=downsample, blocks=Chain(items=tuple(blocks))))
-    if not all(owners):
-        return None
     linear = schedule.linear if isinstance(schedule, LinearSchedule) else 0.0
     return Network(
         stem=spec.stem.block(act),
-        stages=tuple(stages),
+        stages=tuple(stages[:depth]),
         head=spec.head.head(),
         num_classes=getattr(spec.head, "classes", None),
         drop_path=linear or None,
@@ -142,14 +159,3 @@ def _too_many(count: int) -> Diagnostic:
         expected=f"at most {MAX_PARAMETERS:,}",
         fix="lower widths, ratios or repeats",
     )
-
-
-def _placed(spec: NetworkSpec, mistakes: Mistakes) -> list[Diagnostic]:
-    """Each mistake once, where the spec was written."""
-    placed = []
-    for loc, diagnostic in dict.fromkeys(mistakes):
-        diagnostic = diagnostic.replaced(field=field_text(loc))
-        if spec.source_map:
-            diagnostic = diagnostic.replaced(**spec.source_map.place(loc))
-        placed.append(diagnostic)
-    return placed

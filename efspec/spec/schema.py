@@ -18,9 +18,9 @@ from efspec.blocks.options import (
     Part,
     Rate,
     Width,
-    counted,
 )
-from efspec.spec.source_map import Loc, SourceMap
+from efspec.spec.between import Outline, conflicts
+from efspec.spec.source_map import SourceMap
 
 FORMAT = 1
 MIN_SIZE = 32
@@ -28,10 +28,9 @@ MAX_SIZE = 8192
 MAX_CHANNELS = 64
 MAX_STAGES = 64
 MAX_ENTRIES = 1024
-MAX_BLOCKS = 4096
 MAX_DESCRIPTION = 500
 SEVERAL: Final = "several-mistakes"
-"""Type of the pydantic error that stands for all mistakes between parts; nobody sees it."""
+"""Type of the pydantic error that stands for the `mistakes` in its context; nobody sees it."""
 
 if TYPE_CHECKING:  # the registries are the definition; a type checker needs a name for them
     from efspec.blocks.attention_downsample import AttentionDownsampleSpec
@@ -198,73 +197,14 @@ class NetworkSpec(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkSpec:
-        mistakes = [*_width_mistakes(self), *_count_mistakes(self), *_head_mistakes(self)]
-        if mistakes:
-            raise PydanticCustomError(SEVERAL, "the parts do not fit", {"mistakes": mistakes})
+        if conflicts(self._outline()):  # `further_mistakes` tells which, here as for wrong fields
+            raise PydanticCustomError(SEVERAL, "the parts do not fit", {"mistakes": []})
         return self
 
-
-Mistake = tuple[Loc, PydanticCustomError]
-"""What is wrong between the parts of a spec, and the field to change."""
-
-
-def _width_mistakes(spec: NetworkSpec) -> list[Mistake]:
-    """Stages without a downsample cannot change the width."""
-    mistakes: list[Mistake] = []
-    width, giver = spec.stem.width, "the stem"
-    for i, stage in enumerate(spec.stages):
-        if stage.downsample is None and stage.width != width:
-            error = PydanticCustomError(
-                "width-mismatch",
-                "{width} channels, but {giver} gives {given} and there is no downsample between",
-                {
-                    "width": stage.width,
-                    "given": width,
-                    "giver": giver,
-                    "expected": f"{width}, or a downsample",
-                    "fix": f"set `width: {width}`, or add `downsample: {{type: conv}}`",
-                },
-            )
-            mistakes.append((("stages", i, "width"), error))
-        width, giver = stage.width, f"stage {i}"
-    return mistakes
-
-
-def _count_mistakes(spec: NetworkSpec) -> list[Mistake]:
-    """Repeats multiply: the number of blocks in all has a limit of its own."""
-    count = sum(block.repeat for stage in spec.stages for block in stage.blocks)
-    if count <= MAX_BLOCKS:
-        return []
-    error = PydanticCustomError(
-        "too-many-blocks",
-        "{blocks} in all",
-        {
-            "blocks": counted(count, "block"),
-            "expected": f"at most {MAX_BLOCKS:,}, repeats counted",
-            "fix": "lower `repeat`",
-        },
-    )
-    return [(("stages",), error)]
-
-
-def _head_mistakes(spec: NetworkSpec) -> list[Mistake]:
-    """A pyramid can only hold maps of stages that are there."""
-    if not isinstance(spec.head, FeaturesHeadSpec):
-        return []
-    count = len(spec.stages)
-    return [
-        (
-            ("head", "stages", i),
-            PydanticCustomError(
-                "no-such-stage",
-                "there is no stage {stage}: the network has {stages}, counted from 0",
-                {
-                    "stage": stage,
-                    "stages": counted(count, "stage"),
-                    "expected": f"a number from 0 to {count - 1}" if count > 1 else "0",
-                },
-            ),
+    def _outline(self) -> Outline:
+        return Outline(
+            stem_width=self.stem.width,
+            stages=[(stage.width, stage.downsample is None) for stage in self.stages],
+            blocks=sum([block.repeat for stage in self.stages for block in stage.blocks]),
+            wanted=self.head.stages if isinstance(self.head, FeaturesHeadSpec) else (),
         )
-        for i, stage in enumerate(spec.head.stages)
-        if stage >= count
-    ]

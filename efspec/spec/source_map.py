@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TypedDict
 
-from efspec.errors import fail
+from efspec.errors import Diagnostic, fail
 
 Scalar = str | int | float | bool | None
 Loc = tuple[str | int, ...]
 """Keys and list indices that lead to a value, as pydantic writes them."""
+Mistake = tuple[Loc, Diagnostic]
+"""What is wrong, and the field that causes it."""
 
 MAX_DEPTH = 32
 """How deep a spec may be nested."""
@@ -176,6 +178,17 @@ def field_text(loc: Loc) -> str:
     """A location as people write it: `stages[2].blocks[0].expansion_ratio`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     return text.removeprefix(".")
+
+
+def placed(mistakes: Iterable[Mistake], source_map: SourceMap | None) -> list[Diagnostic]:
+    """Each mistake once, with its field and, if that is known, where it was written."""
+    found = []
+    for loc, diagnostic in dict.fromkeys(mistakes):
+        diagnostic = diagnostic.replaced(field=field_text(loc))
+        if source_map:
+            diagnostic = diagnostic.replaced(**source_map.place(loc))
+        found.append(diagnostic)
+    return found
 
 
 def plain(node: Node) -> object:
