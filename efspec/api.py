@@ -42,7 +42,11 @@ def load(source: str | Path | Mapping[str, Any], *, set: Iterable[str] = ()) -> 
 
 
 def dump(spec: NetworkSpec, *, format: Literal["yaml", "json"] = "yaml") -> str:
-    """Text that loads to an equal spec: what differs from the defaults, in canonical form."""
+    """Text that loads to an equal spec: what differs from the defaults, in canonical form.
+
+    Raises:
+        EfspecError: When there is no such format.
+    """
     from efspec.spec.dump import dump as dump_spec
 
     return dump_spec(spec, format=format)
@@ -74,13 +78,18 @@ def score(
         mes: Constants of the Mobile Efficiency Score; those of the paper by default.
 
     Raises:
-        EfspecError: When the spec cannot be resolved.
+        EfspecError: When the spec cannot be resolved, a latency is none, or constants of the MES
+            have no latency to go with.
     """
     from efspec.cost import given
     from efspec.cost import score as score_plan
 
-    if isinstance(latency, int | float) and not 0 < latency < math.inf:
+    if isinstance(latency, bool) or (
+        isinstance(latency, int | float) and not 0 < latency < math.inf
+    ):
         raise fail("bad-latency", f"{latency} milliseconds", expected="a number above 0")
+    if mes is not None and latency is None:
+        raise fail("no-latency", "a MES needs a latency", fix="give `latency`, or no `mes`")
     source = given(latency) if isinstance(latency, int | float) else latency
     return score_plan(resolve(spec), source, mes or (load_mes() if source else None))
 
@@ -94,7 +103,7 @@ def load_mes(file: str | Path | None = None) -> Mes:
     from efspec.cost import Mes, Term
     from efspec.spec.mes import read_mes
 
-    spec = read_mes(Path(file) if file else None)
+    spec = read_mes(Path(file) if file is not None else None)
     terms = {name: Term(term.unit, term.exponent) for name, term in spec.terms if term}
     return Mes(spec.score, terms)
 
@@ -111,7 +120,7 @@ def generate(spec: Network, *, templates: str | Path | None = None) -> str:
     """
     from efspec.codegen import generate as generate_source
 
-    return generate_source(resolve(spec), Path(templates) if templates else None)
+    return generate_source(resolve(spec), Path(templates) if templates is not None else None)
 
 
 def build(
@@ -132,7 +141,8 @@ def build(
         from_size: As `load_weights` takes it.
 
     Raises:
-        EfspecError: When the spec cannot be resolved, or the checkpoint is of another network.
+        EfspecError: When the spec cannot be resolved, the seed is out of range, or the checkpoint
+            is of another network.
     """
     from efspec.pytorch.build import build_module
     from efspec.pytorch.checkpoints import load_weights as load_checkpoint
@@ -169,7 +179,7 @@ def load_weights(
             and width. None to infer it from the attention biases, which tells squares only.
 
     Raises:
-        EfspecError: With every missing, extra or misshapen key.
+        EfspecError: With every missing, extra or misshapen key, or when there is no such layout.
     """
     from efspec.pytorch.checkpoints import load_weights as load_checkpoint
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from efspec.cli.files import TEMPORARY, replaced
 from efspec.errors import fail, suggestion
+from efspec.pytorch.seed import check_seed
 
 if TYPE_CHECKING:
     from efspec.plan import Plan
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 TARGETS = ("code", "weights")
 MANIFEST = "build.json"
-MAX_SEED = 2**64 - 1
-"""The largest seed that torch takes."""
 
 Step = Callable[[str], None]
 Entry = dict[str, str | int]

@@ -67,9 +67,10 @@ class Builder:
             inputs: What it is applied to.
             var: Variable that the printed source keeps the result in, if it is to have one.
         """
-        if op.parameters() or op.buffers():
+        if op.parameters() or op.buffers() or name not in self._applied:
             self._claim(name)
-        self._names.add(name)
+        else:
+            self._check_same(name, op)
         return self._record(op, name, inputs, (var,))[0]
 
     def apply(self, op: FunctionOp, *inputs: Value, var: str = "") -> Value:
@@ -132,6 +133,12 @@ class Builder:
         if name in self._names:
             raise ValueError(f"two children are called {name!r}")
         self._names.add(name)
+
+    def _check_same(self, name: str, op: LayerOp) -> None:
+        """Refuse to apply a layer again as something else: there is one module of its name."""
+        first = next(s.written for s in self.steps if isinstance(s, OpStep) and s.name == name)
+        if repr(first) != repr(op):  # unlike `==`, it tells how sizes are written
+            raise ValueError(f"layer {name!r} is {first}, and is applied again as {op}")
 
     def _record(
         self, op: AnyOp, name: str, inputs: tuple[Value, ...], variables: tuple[str, ...]

@@ -13,6 +13,7 @@ from torch import nn
 
 from efspec.codegen import class_name, generate
 from efspec.plan import Plan
+from efspec.pytorch.seed import check_seed
 
 
 def build_module(plan: Plan, seed: int = 0) -> nn.Module:
@@ -25,7 +26,11 @@ def build_module(plan: Plan, seed: int = 0) -> nn.Module:
     Args:
         plan: The network.
         seed: Seed of the initial weights.
+
+    Raises:
+        EfspecError: When the seed is out of range.
     """
+    check_seed(seed)
     network = define(generate(plan), class_name(plan.name))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import BlockSpec
+from efspec.errors import fail
 from efspec.spec.schema import LinearSchedule, NetworkSpec
 
 LINE_LENGTH = 100
@@ -38,7 +39,12 @@ def dump(
         resolved: Whether to write every field, with what it inherits, instead of only what
             differs from the defaults.
         schema: Address of the JSON Schema that editors are to use, written as a YAML comment.
+
+    Raises:
+        EfspecError: When there is no such format.
     """
+    if format not in ("yaml", "json"):
+        raise fail("unknown-format", f"there is no format {format!a}", expected="yaml, json")
     data = _resolved(spec) if resolved else _compact(spec)
     if format == "json":
         return orjson.dumps(data, default=vars, option=orjson.OPT_APPEND_NEWLINE).decode()

@@ -25,7 +25,7 @@ from efspec.spec.files import (
     read_bytes,
 )
 from efspec.spec.json_reader import parse_json, read_json
-from efspec.spec.merge import apply_options
+from efspec.spec.merge import Option, apply_options
 from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Node, Source, SourceMap, placed, plain, require_fields, tree
 from efspec.spec.yaml_reader import read_yaml
@@ -37,7 +37,7 @@ MAX_SHOWN = 100
 def load(
     source: str | Path | Mapping[str, object],
     *,
-    set: Sequence[str] = (),
+    set: Sequence[Option] = (),
     input_format: str | None = None,
 ) -> NetworkSpec:
     """The spec of a file, of a shipped name such as `v2_s1`, or of a dictionary.
@@ -66,7 +66,7 @@ def loads(
     text: str | bytes,
     *,
     name: str = "<text>",
-    set: Sequence[str] = (),
+    set: Sequence[Option] = (),
     input_format: str = "yaml",
     folder: Path | None = None,
 ) -> NetworkSpec:
@@ -104,7 +104,7 @@ def load_tree(root: Node, *, folder: Path | None = None) -> NetworkSpec:
 def load_all(
     source: str | Path | BinaryIO,
     *,
-    set: Sequence[str] = (),
+    set: Sequence[Option] = (),
     input_format: str | None = None,
 ) -> Iterator[NetworkSpec | EfspecError]:
     """Every spec of a file or stream, in order; in the place of a wrong one, what is wrong.
@@ -146,7 +146,7 @@ def _result(read: Callable[[], NetworkSpec]) -> NetworkSpec | EfspecError:
 
 
 def _lines(
-    stream: BinaryIO, name: str, options: Sequence[str], folder: Path
+    stream: BinaryIO, name: str, options: Sequence[Option], folder: Path
 ) -> Iterator[NetworkSpec | EfspecError]:
     number = 0
     while line := stream.readline(MAX_BYTES + 1):
@@ -159,12 +159,12 @@ def _lines(
 
 
 def _from_line(
-    line: bytes, name: str, number: int, options: Sequence[str], folder: Path
+    line: bytes, name: str, number: int, options: Sequence[Option], folder: Path
 ) -> NetworkSpec:
     return _from_source(decode(line, name, number), "json", options, folder)
 
 
-def _only(text: str | bytes, name: str, options: Sequence[str], folder: Path) -> NetworkSpec:
+def _only(text: str | bytes, name: str, options: Sequence[Option], folder: Path) -> NetworkSpec:
     """The spec of JSON Lines that are to hold one."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     results = list(_lines(io.BytesIO(data), name, options, folder))
@@ -178,14 +178,14 @@ def _only(text: str | bytes, name: str, options: Sequence[str], folder: Path) ->
     return results[0]
 
 
-def _from_dict(data: Mapping[str, object], options: Sequence[str]) -> NetworkSpec:
+def _from_dict(data: Mapping[str, object], options: Sequence[Option]) -> NetworkSpec:
     root = partial(tree, data, Source("", first_line=0))
     if not options and "extends" not in data and "set" not in data:
         return _checked(dict(data), SourceMap(root), [])
     return _from_tree(root(), [], options, Path())
 
 
-def _from_source(source: Source, form: str, options: Sequence[str], folder: Path) -> NetworkSpec:
+def _from_source(source: Source, form: str, options: Sequence[Option], folder: Path) -> NetworkSpec:
     mistakes: list[Diagnostic] = []
     if form not in FORMATS:
         raise fail("unknown-format", f"there is no format {form!a}", expected=", ".join(FORMATS))
@@ -198,7 +198,7 @@ def _from_source(source: Source, form: str, options: Sequence[str], folder: Path
 
 
 def _from_tree(
-    root: Node, mistakes: list[Diagnostic], options: Sequence[str], folder: Path
+    root: Node, mistakes: list[Diagnostic], options: Sequence[Option], folder: Path
 ) -> NetworkSpec:
     require_fields(root)
     try:

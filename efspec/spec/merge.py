@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from efspec.blocks.options import counted
 from efspec.errors import Diagnostic, suggestion
@@ -27,27 +28,52 @@ def merge(base: Node, over: Node) -> Node:
     return Node(merged, over.source, over.at, over.key_at)
 
 
-def apply_options(root: Node, options: Sequence[str], mistakes: list[Diagnostic]) -> Node:
-    """A tree after `--set` options, such as `stages.2.width=128`; values are YAML."""
+class Change(NamedTuple):
+    """A change that is asked for outside of the spec.
+
+    Attributes:
+        path: The field, as in `stages.2.width`.
+        value: Its new value, as YAML.
+        origin: What diagnostics call it: what the user wrote.
+    """
+
+    path: str
+    value: str
+    origin: str
+
+
+Option = str | Change
+"""A change; as a string, one of `--set`, such as `stages.2.width=128`."""
+
+
+def apply_options(root: Node, options: Sequence[Option], mistakes: list[Diagnostic]) -> Node:
+    """A tree after changes, in order."""
     for option in options:
-        path, equals, text = option.partition("=")
-        source = Source(f"--set {option}", first_line=0)
-        if not equals:
-            mistakes.append(
-                Diagnostic(
-                    name="bad-set",
-                    message="there is no `=` in it",
-                    expected="a field and a value, such as `stages.2.width=128`",
-                    **source.place(0, 0),
-                )
-            )
+        change = option if isinstance(option, Change) else _change(option, mistakes)
+        if change is None:
             continue
+        source = Source(change.origin, first_line=0)
         value = Node(None, source)
-        if text.strip():
-            whole = Source(source.name, text, first_line=0)
-            value = read_yaml(whole, mistakes)
-        root = assign(root, path.strip(), value, source.place(0, 0), mistakes)
+        if change.value.strip():
+            value = read_yaml(Source(change.origin, change.value, first_line=0), mistakes)
+        root = assign(root, change.path, value, source.place(0, 0), mistakes)
     return root
+
+
+def _change(option: str, mistakes: list[Diagnostic]) -> Change | None:
+    """What a `--set` option asks for."""
+    path, equals, value = option.partition("=")
+    if equals:
+        return Change(path.strip(), value, f"--set {option}")
+    mistakes.append(
+        Diagnostic(
+            name="bad-set",
+            message="there is no `=` in it",
+            expected="a field and a value, such as `stages.2.width=128`",
+            file=f"--set {option}",
+        )
+    )
+    return None
 
 
 def apply_changes(root: Node, changes: Node, mistakes: list[Diagnostic]) -> Node:

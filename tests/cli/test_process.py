@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "efspec.cli.main"]
+COMMAND = [sys.executable, "-m", "efspec"]
 
 
 def start(*arguments: str, cwd: Path, **options: object) -> subprocess.Popen[str]:

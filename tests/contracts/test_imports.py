@@ -27,6 +27,7 @@ LEVELS = {
     "cli": 6,
     "api": 6,
     "__init__": 6,
+    "__main__": 6,
 }
 OUTSIDE = {
     0: set(),

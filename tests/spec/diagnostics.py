@@ -1,22 +1,40 @@
 """The corpus of mistakes in `tests/diagnostics`, and how a case is run.
 
-A case is a file `<diagnostic>/<case>.<ending>` and what efspec says of it, `<case>.txt`. Files
-that begin with `_` belong to other cases. A `.name` file holds what the user asks for instead of
-a spec, and comment lines `# --set FIELD=VALUE` at the top of a YAML case are options.
+A case is a file `<diagnostic>/<case>.<ending>` and what efspec says of it, `<case>.txt`.
+
+| ending | the case |
+|---|---|
+| `.command` | commands, one per line, without `efspec` before them; the last one fails |
+| `.python` | Python with `efspec` imported |
+| `.name` | what the user asks for instead of a spec |
+| any other | a spec; comment lines `# --set FIELD=VALUE` at the top of a YAML spec are options |
+
+Files and folders that begin with `_` belong to other cases. A spec's case runs in its folder;
+commands and Python run in an empty one, with those of its folder and of the corpus.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
+import efspec
 from efspec import resources
+from efspec.cli.main import main
 from efspec.errors import Diagnostic, EfspecError
 from efspec.spec import load, load_all, resolve
 
 CORPUS = Path(__file__).parent.parent / "diagnostics"
+RUN = (".command", ".python")
+"""Endings of cases that are run, and not read."""
 
 
 def cases() -> list[Path]:
@@ -24,8 +42,33 @@ def cases() -> list[Path]:
     return sorted(f for f in files if f.suffix != ".txt" and not f.name.startswith("_"))
 
 
+def told(case: Path, folder: Path) -> str:
+    """What efspec says of a case, as text for a terminal.
+
+    Args:
+        case: The case; any exception but EfspecError is a bug.
+        folder: An empty folder.
+    """
+    if case.suffix not in RUN:
+        text = "\n".join(diagnostic.render() for diagnostic in diagnose(case)) + "\n"
+    else:
+        for path in (*CORPUS.glob("_*"), *case.parent.glob("_*")):
+            copy = shutil.copytree if path.is_dir() else shutil.copyfile
+            copy(path, folder / path.name)
+        with working_in(folder):
+            text = (_commands if case.suffix == ".command" else _python)(case.read_text())
+    # But for which specs are shipped, and in which folder they lie.
+    names = ", ".join(name for name in resources.shipped_specs() if "/" not in name)
+    return text.replace(str(resources.folder("specs")), "<specs>").replace(names, "<names>")
+
+
+def names(text: str) -> set[str]:
+    """The diagnostics in a text."""
+    return set(re.findall(r"error\[([a-z-]+)\]: ", text))
+
+
 def diagnose(case: Path) -> list[Diagnostic]:
-    """What efspec says of a case, run in its folder; any exception but EfspecError is a bug."""
+    """What efspec says of a case that is a spec or the name of one."""
     found: list[Diagnostic] = []
     with working_in(case.parent):
         try:
@@ -38,13 +81,6 @@ def diagnose(case: Path) -> list[Diagnostic]:
         except EfspecError as error:
             found += error.diagnostics
     return found
-
-
-def rendered(diagnostics: list[Diagnostic]) -> str:
-    """The text for a terminal, but for which specs are shipped, and in which folder they lie."""
-    text = "\n".join(diagnostic.render() for diagnostic in diagnostics) + "\n"
-    names = ", ".join(name for name in resources.shipped_specs() if "/" not in name)
-    return text.replace(str(resources.folder("specs")), "<specs>").replace(names, "<names>")
 
 
 def options(case: Path) -> list[str]:
@@ -62,3 +98,33 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def _commands(text: str) -> str:
+    """Standard error of commands, of which only the last one has something to say."""
+    errors = io.StringIO()
+    *earlier, last = text.splitlines()
+    for command in earlier:
+        assert _command(command, errors) == 0
+        assert errors.getvalue() == ""
+    assert _command(last, errors) == 1
+    return errors.getvalue()
+
+
+def _command(command: str, errors: io.StringIO) -> object:
+    """The exit code of a command, run in this process."""
+    arguments = mock.patch.object(sys, "argv", ["efspec", *shlex.split(command)])
+    with arguments, redirect_stdout(io.StringIO()), redirect_stderr(errors):
+        try:
+            main()
+        except SystemExit as stop:
+            return stop.code or 0
+    return 0
+
+
+def _python(text: str) -> str:
+    try:
+        exec(text, {"efspec": efspec})
+    except EfspecError as error:
+        return f"{error}\n"
+    return ""

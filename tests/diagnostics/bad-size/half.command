@@ -1,0 +1,1 @@
+validate v2_s0 --size 256x

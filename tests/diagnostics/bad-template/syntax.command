@@ -1,0 +1,1 @@
+generate _tiny.yaml --templates _syntax

@@ -1,0 +1,1 @@
+generate _tiny.yaml -o nope/tiny.py

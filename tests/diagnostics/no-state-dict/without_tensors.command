@@ -1,0 +1,1 @@
+build _tiny.yaml --weights _no_tensors.safetensors

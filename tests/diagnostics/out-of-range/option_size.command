@@ -1,0 +1,1 @@
+show v2_s0 --size 31
