@@ -16,7 +16,6 @@ from efspec.cli.options import (
     SpecArgument,
     read_plan,
 )
-from efspec.errors import fail
 
 DIFFERENCE = 3
 """Exit code of a check that found a difference."""
@@ -54,8 +53,6 @@ def generate(
 
     if check and (output is None or str(output) == "-"):
         raise typer.BadParameter("it compares with a file: name it with -o", param_hint="--check")
-    if templates is not None and not templates.is_dir():
-        raise fail("no-such-folder", "there is no such folder", file=str(templates))
     source = generate_source(read_plan(spec, set_, size, input_format), templates)
     if not check:
         write_lines(output, source.splitlines())

@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 import inspect
 import io
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import efspec
+from efspec.blocks import BLOCKS
 from efspec.resources import shipped_specs
 
 SMALL = ["input.size=64"]
@@ -32,6 +36,35 @@ STRANGE = {
         "head": {"type": "features", "stages": [0, 1], "norm": "layer"},
     }
 }
+
+
+SMALL_ATTENTION = {"num_heads": 2, "key_dim": 4, "attn_ratio": 1}
+EVERY_BLOCK: dict[str, object] = {
+    "efspec": 1,
+    "name": "every_block",
+    "input": {"size": 32},
+    "stem": {"type": "conv_stem", "width": 8},
+    "stages": [
+        {
+            "width": 8,
+            "blocks": [
+                {"type": "mb4d", "expansion_ratio": 2},
+                {"type": "ffn", "expansion_ratio": 2},
+                {"type": "attn_ffn", "expansion_ratio": 2, "stride": 2, **SMALL_ATTENTION},
+            ],
+        },
+        {
+            "width": 16,
+            "downsample": {"type": "attention", **SMALL_ATTENTION},
+            "blocks": [{"type": "mb3d", "expansion_ratio": 2, **SMALL_ATTENTION}],
+        },
+    ],
+    "head": {"type": "distilled", "classes": 10},
+}
+CXX = os.environ.get("CXX", "g++")
+"""The compiler that torch's inductor calls."""
+FUSED = 1e-5
+"""Fused loops add in another order, in 32 bits."""
 
 
 def module_and_input(source: object) -> tuple[torch.nn.Module, torch.Tensor]:
@@ -99,6 +132,19 @@ def test_works_with_torchs_compilers(source: object) -> None:
     y = module(x)
     assert equal(torch.export.export(module, (x,)).module()(x), y)
     assert equal(torch.compile(module, fullgraph=True, backend="eager")(x), y)
+
+
+@pytest.mark.skipif(not shutil.which(CXX), reason=f"there is no C++ compiler {CXX}")
+@torch.no_grad()
+def test_compiles_to_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what is there is not compiled
+    stages: Any = EVERY_BLOCK["stages"]
+    types = {block["type"] for stage in stages for block in stage["blocks"]}
+    assert types == {block.model_fields["type"].default for block in BLOCKS}
+    module, x = module_and_input(EVERY_BLOCK)
+    y = module(x)
+    compiled = torch.compile(module, fullgraph=True, backend="inductor")(x)
+    assert float((compiled - y).abs().max()) <= FUSED * float(y.abs().max())
 
 
 @SOURCES
