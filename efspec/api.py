@@ -78,8 +78,8 @@ def score(
         mes: Constants of the Mobile Efficiency Score; those of the paper by default.
 
     Raises:
-        EfspecError: When the spec cannot be resolved, a latency is none, or constants of the MES
-            have no latency to go with.
+        EfspecError: When the spec cannot be resolved, a latency is none, the MES is too large a
+            number, or its constants have no latency to go with.
     """
     from efspec.cost import given
     from efspec.cost import score as score_plan

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from efspec.record import Record
 
+from efspec.errors import fail
+
 
 class Term(Record):
     """One metric's part in a score: `(metric / unit) ** exponent`."""
@@ -36,8 +38,16 @@ class Mes(Record):
 
         Raises:
             KeyError: When a metric is missing.
+            EfspecError: When it is too large for a number.
         """
         factors = (
             (metrics[name] / term.unit) ** term.exponent for name, term in self.terms.items()
         )
-        return float(self.score * math.prod(factors))
+        try:
+            score = float(self.score * math.prod(factors))
+        except OverflowError:
+            score = math.inf
+        if not math.isfinite(score):
+            message = "the MES is too large a number: check the latency and the constants"
+            raise fail("mes-out-of-range", message)
+        return score

@@ -89,6 +89,9 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         plan: The network.
         latency: Where its latency comes from; without one, latency and MES stay unknown.
         mes: How size and latency become one figure; without it, MES stays unknown.
+
+    Raises:
+        EfspecError: When the MES is too large for a number.
     """
     known = latency(plan) if latency else None
     ms = {block.path: block.ms for block in known.blocks} if known else {}

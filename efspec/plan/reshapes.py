@@ -11,22 +11,23 @@ from efspec.plan.op import Category, Function, Shape, map_shape, require, token_
 from efspec.plan.size import plain
 
 
-class Transpose(Function):
-    """Swap of the last two axes."""
+class Reshape(Function):
+    """Base of these ops."""
 
     category: ClassVar[Category] = "reshape"
     is_view: ClassVar[bool] = True
+
+
+class Transpose(Reshape):
+    """Swap of the last two axes."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         return Shape((*x.sizes[:-2], x.sizes[-1], x.sizes[-2]))
 
 
-class Flatten(Function):
+class Flatten(Reshape):
     """A map (C, H, W) as (C, H * W)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -34,11 +35,8 @@ class Flatten(Function):
         return Shape((channels, height * width))
 
 
-class Unflatten(Function):
+class Unflatten(Reshape):
     """(C, height * width) as a map (C, height, width)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     height: int
     width: int
@@ -48,11 +46,8 @@ class Unflatten(Function):
         return map_shape(x.sizes[0], self.height, self.width)
 
 
-class SplitHeads(Function):
+class SplitHeads(Reshape):
     """(h * d, N) as (h, d, N)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     num_heads: int
     head_dim: int
@@ -69,11 +64,8 @@ class SplitHeads(Function):
         return Shape((self.num_heads, self.head_dim, x.sizes[1]))
 
 
-class MergeHeads(Function):
+class MergeHeads(Reshape):
     """(h, d, N) as (h * d, N)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -81,11 +73,8 @@ class MergeHeads(Function):
         return Shape((heads * dim, tokens))
 
 
-class Split(Function):
+class Split(Reshape):
     """The channels of every head, in parts: (h, d, N) to (h, part, N) for each part."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     parts: tuple[int, ...]
 
@@ -94,22 +83,16 @@ class Split(Function):
         return tuple(Shape((heads, part, tokens)) for part in self.parts)
 
 
-class ToTokens(Function):
+class ToTokens(Reshape):
     """A map (C, H, W) as tokens (H * W, C)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         return token_shape(*x.sizes)
 
 
-class ToMap(Function):
+class ToMap(Reshape):
     """Tokens (height * width, C) as a map (C, height, width)."""
-
-    category: ClassVar[Category] = "reshape"
-    is_view: ClassVar[bool] = True
 
     height: int
     width: int

@@ -12,7 +12,7 @@ import pytest
 
 from efspec.errors import Diagnostic, EfspecError
 from efspec.spec import dump, load, resolve
-from efspec.spec.source_map import field_text
+from efspec.spec.source_map import Loc, field_text
 from tests.spec.diagnostics import cases, diagnose, options, working_in
 
 OF_SEVERAL_PARTS = {
@@ -37,7 +37,7 @@ PYRAMID: dict[str, Any] = {
     ],
     "head": {"type": "features", "stages": [0, 2]},
 }
-Path_ = tuple[str | int, ...]
+OF_NAMES = {"missing-field", "missing-type", "unknown-field"}
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,11 @@ def test_a_misspelt_field_is_all_that_is_told(source: Any) -> None:
             found = mistakes(misspelt(data, path))
             parent = field_text(path[:-1])
             assert found, path
-            assert all(d.name in NAMES_OF_KEYS for d in found), (path, found)
+            assert all(d.name in OF_NAMES for d in found), (path, found)
             assert all(d.field.startswith(parent) for d in found), (path, found)
 
 
-NAMES_OF_KEYS = {"unknown-field", "missing-field", "missing-type"}
-
-
-def fields(data: Any, path: Path_ = ()) -> Iterator[Path_]:
+def fields(data: Any, path: Loc = ()) -> Iterator[Loc]:
     """The paths of all values but the whole."""
     if path:
         yield path
@@ -89,22 +86,24 @@ def fields(data: Any, path: Path_ = ()) -> Iterator[Path_]:
             yield from fields(value, (*path, key))
 
 
-def changed(data: Any, path: Path_, value: object) -> Any:
-    data = copy.deepcopy(data)
-    holder = data
-    for part in path[:-1]:
-        holder = holder[part]
+def changed(data: Any, path: Loc, value: object) -> Any:
+    whole, holder = copied(data, path)
     holder[path[-1]] = value
-    return data
+    return whole
 
 
-def misspelt(data: Any, path: Path_) -> Any:
-    data = copy.deepcopy(data)
-    holder = data
+def misspelt(data: Any, path: Loc) -> Any:
+    whole, holder = copied(data, path)
+    holder[f"{path[-1]}_"] = holder.pop(path[-1])
+    return whole
+
+
+def copied(data: Any, path: Loc) -> tuple[Any, Any]:
+    """A copy of a spec, and what holds the value at a path in it."""
+    whole = holder = copy.deepcopy(data)
     for part in path[:-1]:
         holder = holder[part]
-    holder[f"{path[-1]}_"] = holder.pop(path[-1])
-    return data
+    return whole, holder
 
 
 def mistakes(data: Any) -> list[Diagnostic]:
