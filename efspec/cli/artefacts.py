@@ -91,16 +91,6 @@ def check_targets(targets: tuple[str, ...]) -> None:
             )
 
 
-def check_seed(seed: int) -> None:
-    """Refuse seeds that torch does not take.
-
-    Raises:
-        EfspecError: When it is out of range.
-    """
-    if not 0 <= seed <= MAX_SEED:
-        raise fail("bad-seed", f"{seed} cannot be a seed", expected="an integer from 0 to 2^64 - 1")
-
-
 def steps(targets: tuple[str, ...]) -> int:
     """How many steps `write_artefacts` takes."""
     return 1 + ("code" in targets) + 2 * ("weights" in targets)

@@ -109,8 +109,8 @@ def _write(
     plan: Plan, source: Source, to: LayoutName, output: Path, seed: int
 ) -> tuple[Adapted, int, int]:
     """Write the file; gives how the checkpoint was taken, how many tensors it wrote, and bytes."""
-    from efspec.cli.artefacts import check_seed
     from efspec.cli.files import replaced
+    from efspec.pytorch.seed import check_seed
 
     check_seed(seed)
     with progress(STEPS) as step:

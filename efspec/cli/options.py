@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from efspec.errors import fail
+from efspec.errors import EfspecError, fail
 
 if TYPE_CHECKING:
     from efspec.plan import Plan
+    from efspec.spec.merge import Option
     from efspec.spec.schema import NetworkSpec
+
+ResultT = TypeVar("ResultT")
 
 
 class InputFormat(StrEnum):
@@ -98,16 +102,19 @@ def is_stream(source: str, input_format: InputFormat | None) -> bool:
     return (input_format or Path(source).suffix) in JSON_LINES
 
 
-def changes(sets: list[str] | None, size: str | None) -> tuple[str, ...]:
+def changes(sets: list[str] | None, size: str | None) -> tuple[Option, ...]:
     """The changes that `--set` and `--size` ask for.
 
     Raises:
         EfspecError: When the size is none.
     """
-    wanted = list(sets or ())
+    wanted: list[Option] = list(sets or ())
     if sides := _sides("--size", size):
+        from efspec.spec.merge import Change
+
         height, width = sides
-        wanted.append(f"input.size=[{height}, {width}]" if width else f"input.size={height}")
+        value = f"[{height}, {width}]" if width else height
+        wanted.append(Change("input.size", value, f"--size {size}"))
     return tuple(wanted)
 
 
@@ -132,26 +139,11 @@ def _sides(option: str, size: str | None) -> tuple[str, str] | None:
     if not all(n.isascii() and n.isdecimal() for n in ([height, width] if by else [height])):
         raise fail(
             "bad-size",
-            f"{option}: {size!a} is no size",
+            f"{size!a} is no size",
+            file=option,
             expected="256, or 384x512 for height by width",
         )
     return height, width
-
-
-def read_spec(
-    source: str,
-    sets: list[str] | None = None,
-    size: str | None = None,
-    input_format: InputFormat | None = None,
-) -> NetworkSpec:
-    """The one spec that a command was given.
-
-    Raises:
-        EfspecError: With every mistake of it.
-    """
-    from efspec.spec.loader import load
-
-    return load(source, set=changes(sets, size), input_format=input_format)
 
 
 def read_plan(
@@ -165,6 +157,36 @@ def read_plan(
     Raises:
         EfspecError: With every mistake of it.
     """
+    from efspec.spec.loader import load
     from efspec.spec.resolve import resolve
 
-    return resolve(read_spec(source, sets, size, input_format))
+    return resolve(load(source, set=changes(sets, size), input_format=input_format))
+
+
+def of_each(
+    sources: list[str],
+    options: tuple[Option, ...],
+    input_format: InputFormat | None,
+    result: Callable[[NetworkSpec], ResultT],
+) -> Iterator[ResultT | EfspecError]:
+    """The result of each spec of several sources, or what is wrong with it.
+
+    A source may hold any number of specs; a wrong one does not keep the others from being read.
+
+    Args:
+        sources: Paths, shipped names, or `-`.
+        options: Changes of every spec.
+        input_format: How the sources are written; None to find out.
+        result: What is wanted of a spec; it may refuse it with an EfspecError.
+    """
+    from efspec.spec.loader import load_all
+
+    for source in sources:
+        try:
+            for spec in load_all(source, set=options, input_format=input_format):
+                try:
+                    yield spec if isinstance(spec, EfspecError) else result(spec)
+                except EfspecError as error:
+                    yield error
+        except EfspecError as error:  # the source cannot be read, or read on
+            yield error

@@ -23,13 +23,15 @@ from efspec.cli.options import (
     changes,
     check_sources,
     is_stream,
+    of_each,
 )
-from efspec.errors import EfspecError, fail
+from efspec.errors import EfspecError
 
 if TYPE_CHECKING:
     from efspec.cli.scores import Scored
     from efspec.cost import LatencySource, Mes, Row, Score
     from efspec.plan import Plan
+    from efspec.spec.merge import Option
     from efspec.spec.schema import NetworkSpec
 
 
@@ -139,28 +141,18 @@ class _Loaded:
     """The specs of some sources, one after the other; what is wrong is told as it comes."""
 
     def __init__(
-        self, sources: list[str], sets: tuple[str, ...], input_format: InputFormat | None
+        self, sources: list[str], options: tuple[Option, ...], input_format: InputFormat | None
     ) -> None:
         self.mistakes = 0
-        self._sources, self._sets, self._input_format = sources, sets, input_format
+        self._sources, self._options, self._input_format = sources, options, input_format
 
     def scores(self, figures: Callable[[NetworkSpec], Scored]) -> Iterator[Scored]:
         """The figures of each spec that is right."""
-        from efspec.spec.loader import load_all
-
-        for source in self._sources:
-            try:
-                for loaded in load_all(source, set=self._sets, input_format=self._input_format):
-                    try:
-                        if isinstance(loaded, EfspecError):
-                            raise loaded
-                        scored = figures(loaded)
-                    except EfspecError as error:
-                        self._tell(error)
-                    else:
-                        yield scored
-            except EfspecError as error:  # the source cannot be read, or read on
-                self._tell(error)
+        for scored in of_each(self._sources, self._options, self._input_format, figures):
+            if isinstance(scored, EfspecError):
+                self._tell(scored)
+            else:
+                yield scored
 
     def _tell(self, error: EfspecError) -> None:
         self.mistakes += len(error.diagnostics)
@@ -182,13 +174,7 @@ def _split(
     from efspec.spec.resolve import resolve
 
     plan = resolve(spec)
-    try:
-        one = score(plan, source, constants)
-        if one.mes is not None and not math.isfinite(one.mes):
-            raise OverflowError
-    except OverflowError:
-        message = "its MES is too large a number: check the latency and the constants"
-        raise fail("mes-out-of-range", message, file=spec.name) from None
+    one = score(plan, source, constants)
     return one, _rows(plan, one, by)
 
 

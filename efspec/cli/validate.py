@@ -15,6 +15,7 @@ from efspec.cli.options import (
     SpecArguments,
     changes,
     check_sources,
+    of_each,
 )
 from efspec.errors import Diagnostic, EfspecError
 
@@ -36,25 +37,16 @@ def validate(
     With --json: a list of objects with name, message, field, expected, fix, file, line, column
     and source, empty when all is well. Exit code 1 when there is a mistake.
     """
-    from efspec.spec.loader import load_all
     from efspec.spec.resolve import resolve
 
     check_sources(specs)
-    sets = changes(set_, size)
     wrong: list[Diagnostic] = []
     good = 0
-    for source in specs:
-        try:
-            for loaded in load_all(source, set=sets, input_format=input_format):
-                try:
-                    if isinstance(loaded, EfspecError):
-                        raise loaded
-                    resolve(loaded)
-                    good += 1
-                except EfspecError as error:
-                    wrong += error.diagnostics
-        except EfspecError as error:
-            wrong += error.diagnostics
+    for result in of_each(specs, changes(set_, size), input_format, resolve):
+        if isinstance(result, EfspecError):
+            wrong += result.diagnostics
+        else:
+            good += 1
     if json_:
         typer.echo(json.dumps([diagnostic.as_dict() for diagnostic in wrong], indent=2))
     elif wrong:

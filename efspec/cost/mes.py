@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from efspec.record import Record
-
 from efspec.errors import fail
+from efspec.record import Record
 
 
 class Term(Record):

@@ -136,7 +136,7 @@ class Builder:
 
     def _check_same(self, name: str, op: LayerOp) -> None:
         """Refuse to apply a layer again as something else: there is one module of its name."""
-        first = next(s.written for s in self.steps if isinstance(s, OpStep) and s.name == name)
+        first = next(s.op for s in self.steps if isinstance(s, OpStep) and s.name == name)
         if repr(first) != repr(op):  # unlike `==`, it tells how sizes are written
             raise ValueError(f"layer {name!r} is {first}, and is applied again as {op}")
 

@@ -104,7 +104,7 @@ def adapt(
     is_dense = dense.is_dense(state)
     if is_dense:
         state = dense.with_trained_biases(state)
-    layout = layout or detect(plan, state)
+    layout = detect(plan, state) if layout is None else layout
     wanted = layouts.tensors(plan, layout)
     fresh = _initial(plan, wanted, state, new_head, is_dense)
     wanted = {key: tensor for key, tensor in wanted.items() if key not in fresh}

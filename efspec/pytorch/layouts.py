@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from efspec.errors import fail, suggestion
 from efspec.plan import CallStep, Module, Plan
 from efspec.plan.ops import AttentionBias
 
@@ -127,6 +128,13 @@ def _named(plan: Plan, layout: Layout, key: str) -> str:
             return _timm(key, plan)
         case "official":
             return _official(key, plan)
+        case _:
+            raise fail(
+                "unknown-layout",
+                f"there is no layout {layout!a}",
+                expected=", ".join(LAYOUTS),
+                fix=suggestion(str(layout), LAYOUTS),
+            )
 
 
 def _timm(key: str, plan: Plan) -> str:

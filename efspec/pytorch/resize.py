@@ -112,7 +112,7 @@ def source_maps(plan: Plan, size: tuple[int, int]) -> dict[str, Map]:
     """
     try:
         if not all(MIN_SIZE <= side <= MAX_SIZE for side in size):
-            raise mistake("", f"sides are from {MIN_SIZE} to {MAX_SIZE:,} pixels")
+            raise mistake("bad-source-size", f"sides are from {MIN_SIZE} to {MAX_SIZE:,} pixels")
         network = trace(plan.network.block, map_shape(plan.input[0], *size))
     except BlockError as error:
         raise fail(

@@ -10,12 +10,14 @@ import efspec
 from tests.spec.diagnostics import CORPUS
 
 PACKAGE = Path(efspec.__file__).parent
+IMPORTS = CORPUS.parent / "importers" / "mistakes"
+"""The cases of `efspec import`."""
 NAMING = {"Diagnostic", "PydanticCustomError", "diagnostic", "fail", "mistake"}
 """What makes a diagnostic of a name, which is its first argument or `name`."""
 
 
 def test_every_diagnostic_has_a_case() -> None:
-    folders = {path.name for path in CORPUS.iterdir() if path.is_dir()}
+    folders = {path.name for path in (*CORPUS.iterdir(), *IMPORTS.iterdir()) if path.is_dir()}
     found = {name for path in PACKAGE.rglob("*.py") for name in named(ast.parse(path.read_text()))}
     assert found == folders
 

@@ -6,7 +6,6 @@ reads it and what that says.
 
 from __future__ import annotations
 
-import ast
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ from efspec.importers import import_networks
 from efspec.importers.imported import MAX_NETWORKS
 from tests.importers.conftest import Import, Mistakes
 from tests.spec.diagnostics import rendered, working_in
-from tests.spec.test_diagnostics import NAMING, produced
 
 CORPUS = Path(__file__).parent / "mistakes"
 CASES = sorted(CORPUS.glob("*/*.json"))
@@ -46,24 +44,6 @@ def test_case(case: Path, update_golden: bool) -> None:
 
 def test_no_golden_file_without_a_case() -> None:
     assert {case.with_suffix(".txt") for case in CASES} == set(CORPUS.glob("*/*.txt"))
-
-
-def test_every_own_diagnostic_has_a_case() -> None:
-    package = Path(efspec.__file__).parent / "importers"
-    names = set()
-    for path in package.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in NAMING:
-                words = [k.value for k in node.keywords if k.arg == "name"] or node.args[:1]
-                names |= {w.value for w in words if isinstance(w, ast.Constant)}
-    of_many = {"too-many-networks"}  # below, with a file that is better made than kept
-    assert names - of_many <= {case.parent.name for case in CASES}
-    assert names - produced() - of_many == {
-        "no-such-variant",
-        "not-a-network",
-        "unknown-family",
-        "unsupported-argument",
-    }
 
 
 def test_all_mistakes_of_all_networks_are_told(mistakes: Mistakes) -> None:

@@ -50,14 +50,21 @@ def told(case: Path, folder: Path) -> str:
         folder: An empty folder.
     """
     if case.suffix not in RUN:
-        text = "\n".join(diagnostic.render() for diagnostic in diagnose(case)) + "\n"
-    else:
-        for path in (*CORPUS.glob("_*"), *case.parent.glob("_*")):
-            copy = shutil.copytree if path.is_dir() else shutil.copyfile
-            copy(path, folder / path.name)
-        with working_in(folder):
-            text = (_commands if case.suffix == ".command" else _python)(case.read_text())
-    # But for which specs are shipped, and in which folder they lie.
+        return rendered(diagnose(case))
+    for path in (*CORPUS.glob("_*"), *case.parent.glob("_*")):
+        copy = shutil.copytree if path.is_dir() else shutil.copyfile
+        copy(path, folder / path.name)
+    with working_in(folder):
+        return anywhere((_commands if case.suffix == ".command" else _python)(case.read_text()))
+
+
+def rendered(diagnostics: list[Diagnostic]) -> str:
+    """The text for a terminal, as it is on any machine."""
+    return anywhere("\n".join(diagnostic.render() for diagnostic in diagnostics) + "\n")
+
+
+def anywhere(text: str) -> str:
+    """A text but for which specs are shipped, and in which folder they lie."""
     names = ", ".join(name for name in resources.shipped_specs() if "/" not in name)
     return text.replace(str(resources.folder("specs")), "<specs>").replace(names, "<names>")
 

@@ -1,0 +1,1 @@
+convert tiny.pth --spec _tiny.yaml --to timm -o tiny.bin
