@@ -10,10 +10,11 @@ from efspec.blocks.ffn import FFNSpec
 from efspec.blocks.linear_head import LinearHeadSpec
 from efspec.blocks.mb3d import MB3DSpec
 from efspec.blocks.mb4d import MB4DSpec
-from efspec.blocks.options import BlockSpec
+from efspec.blocks.options import BlockSpec, DownsampleSpec, Part, StemSpec
 from efspec.blocks.patch_stem import PatchStemSpec
+from efspec.blocks.registry import Registry
 
-BLOCKS: tuple[type[BlockSpec], ...] = (MB4DSpec, MB3DSpec, FFNSpec, AttnFFNSpec)
-STEMS = (ConvStemSpec, PatchStemSpec)
-DOWNSAMPLES = (ConvDownsampleSpec, AttentionDownsampleSpec)
-HEADS = (LinearHeadSpec, DistilledHeadSpec, FeaturesHeadSpec)
+BLOCKS = Registry[BlockSpec](MB4DSpec, MB3DSpec, FFNSpec, AttnFFNSpec)
+STEMS = Registry[StemSpec](ConvStemSpec, PatchStemSpec)
+DOWNSAMPLES = Registry[DownsampleSpec](ConvDownsampleSpec, AttentionDownsampleSpec)
+HEADS = Registry[Part](LinearHeadSpec, DistilledHeadSpec, FeaturesHeadSpec)

@@ -13,12 +13,19 @@ from efspec.blocks.attention import (
     value_dim,
 )
 from efspec.blocks.layers import ConvNorm
-from efspec.blocks.options import AttentionRatio, Heads, InheritedAct, KeyDim, Part, resolve_act
+from efspec.blocks.options import (
+    AttentionRatio,
+    DownsampleSpec,
+    Heads,
+    InheritedAct,
+    KeyDim,
+    resolve_act,
+)
 from efspec.plan import Block, BlockError, Builder, SizeArg, Value, trace
 from efspec.plan.ops import Activation, Activations, Add, AvgPool2d, Conv2d, Unflatten
 
 
-class AttentionDownsampleSpec(Part):
+class AttentionDownsampleSpec(DownsampleSpec):
     """Dual path: the `conv` downsample, plus attention with local-global queries."""
 
     type: Literal["attention"] = "attention"

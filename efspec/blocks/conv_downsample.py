@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from efspec.blocks.layers import ConvNorm
-from efspec.blocks.options import Part
+from efspec.blocks.options import DownsampleSpec
 from efspec.plan import Block, Builder, SizeArg, Value
 from efspec.plan.ops import Activations
 
 
-class ConvDownsampleSpec(Part):
+class ConvDownsampleSpec(DownsampleSpec):
     """A 3x3 convolution of stride 2, then batch norm."""
 
     type: Literal["conv"] = "conv"

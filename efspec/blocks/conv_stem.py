@@ -11,14 +11,14 @@ from efspec.blocks.options import (
     MAX_WIDTH,
     Expected,
     InheritedAct,
-    Part,
+    StemSpec,
     resolve_act,
 )
 from efspec.plan import Block, Builder, SizeArg, Value
 from efspec.plan.ops import Activation, Activations
 
 
-class ConvStemSpec(Part):
+class ConvStemSpec(StemSpec):
     """Two 3x3 convolutions of stride 2, the first of half the width."""
 
     type: Literal["conv_stem"] = "conv_stem"

@@ -122,6 +122,28 @@ class Site(Record):
     drop_path: float | None
 
 
+class StemSpec(Part):
+    """Base of the types of `stem`."""
+
+    type: str
+    width: Width
+    """Channels of the result."""
+
+    @abstractmethod
+    def block(self, act: Activations) -> Block:
+        """The stem, with the spec's default activation."""
+
+
+class DownsampleSpec(Part):
+    """Base of the types of a stage's `downsample`."""
+
+    type: str
+
+    @abstractmethod
+    def block(self, width: int, act: Activations) -> Block:
+        """The downsample to `width` channels, with the spec's default activation."""
+
+
 class BlockSpec(Part):
     """Base of the entries of a stage's `blocks`."""
 

@@ -6,17 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from efspec.blocks.options import Expected, Part, Width
+from efspec.blocks.options import Expected, StemSpec
 from efspec.plan import Block, Builder, SizeArg, Value, mistake, plain
 from efspec.plan.ops import Activations, BatchNorm2d, Conv2d, strided
 
 
-class PatchStemSpec(Part):
+class PatchStemSpec(StemSpec):
     """One convolution with a large kernel and stride, then batch norm."""
 
     type: Literal["patch_stem"] = "patch_stem"
-    width: Width
-    """Channels of the result."""
     kernel: Annotated[int, Field(ge=1, le=64), Expected("an integer from 1 to 64")] = 16
     """Kernel size."""
     stride: Annotated[int, Field(ge=1, le=64), Expected("an integer from 1 to 64")] = 16

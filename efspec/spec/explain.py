@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,7 @@ from efspec.spec.fields import Field, field_names, follow
 from efspec.spec.schema import SEVERAL, Defaults, InputSpec, NetworkSpec, StageSpec
 from efspec.spec.source_map import SourceMap, field_text, placed
 
-_KINDS: dict[str, tuple[type[Part], ...]] = {
+_KINDS: dict[str, Iterable[type[Part]]] = {
     "block": BLOCKS,
     "stem": STEMS,
     "downsample": DOWNSAMPLES,
@@ -177,7 +178,7 @@ def _unknown_type(error: _Error) -> Diagnostic:
     return error.diagnostic("unknown-type", message, expected=expected, fix=fix)
 
 
-def _types(parts: tuple[type[BaseModel], ...]) -> tuple[str, ...]:
+def _types(parts: Iterable[type[BaseModel]]) -> tuple[str, ...]:
     return tuple(part.model_fields["type"].default for part in parts)
 
 

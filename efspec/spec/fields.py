@@ -10,6 +10,7 @@ from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from efspec.blocks.options import Expected
+from efspec.blocks.registry import Registry
 from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Loc
 
@@ -75,7 +76,7 @@ def parts_of_the_language() -> list[type[BaseModel]]:
     """Every mapping that a spec may hold, the spec itself first."""
     found: list[type[BaseModel]] = [NetworkSpec]
     for model in found:  # grows meanwhile
-        hints = [info.annotation for info in model.model_fields.values()]
+        hints = map(_hint, model.model_fields.values())
         found += [part for hint in hints for part in _models(hint) if part not in found]
     return found
 
@@ -99,7 +100,8 @@ def _hint(info: FieldInfo | None) -> Any:
 def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """A type, and what it is annotated with."""
     if get_origin(hint) is Annotated:
-        return hint.__origin__, hint.__metadata__
+        registries = [m for m in hint.__metadata__ if isinstance(m, Registry)]
+        return registries[0].union() if registries else hint.__origin__, hint.__metadata__
     return hint, ()
 
 

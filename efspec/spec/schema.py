@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Union
+from typing import Annotated, Final
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
+from efspec.blocks.distilled_head import DistilledHeadSpec
 from efspec.blocks.features_head import FeaturesHeadSpec
+from efspec.blocks.linear_head import LinearHeadSpec
 from efspec.blocks.options import (
     Act,
     BlockSpec,
+    DownsampleSpec,
     Expected,
     Items,
     LayerScale,
     Part,
     Rate,
+    StemSpec,
     Width,
 )
 from efspec.spec.between import Outline, conflicts
@@ -32,23 +36,10 @@ MAX_DESCRIPTION = 500
 SEVERAL: Final = "several-mistakes"
 """Type of the pydantic error that stands for the `mistakes` in its context; nobody sees it."""
 
-if TYPE_CHECKING:  # the registries are the definition; a type checker needs a name for them
-    from efspec.blocks.attention_downsample import AttentionDownsampleSpec
-    from efspec.blocks.conv_downsample import ConvDownsampleSpec
-    from efspec.blocks.conv_stem import ConvStemSpec
-    from efspec.blocks.distilled_head import DistilledHeadSpec
-    from efspec.blocks.linear_head import LinearHeadSpec
-    from efspec.blocks.patch_stem import PatchStemSpec
-
-    AnyBlock = BlockSpec
-    AnyStem = ConvStemSpec | PatchStemSpec
-    AnyDownsample = ConvDownsampleSpec | AttentionDownsampleSpec
-    AnyHead = LinearHeadSpec | DistilledHeadSpec | FeaturesHeadSpec
-else:
-    AnyBlock = Annotated[Union[BLOCKS], Field(discriminator="type")]  # noqa: UP007
-    AnyStem = Annotated[Union[STEMS], Field(discriminator="type")]  # noqa: UP007
-    AnyDownsample = Annotated[Union[DOWNSAMPLES], Field(discriminator="type")]  # noqa: UP007
-    AnyHead = Annotated[Union[HEADS], Field(discriminator="type")]  # noqa: UP007
+AnyBlock = Annotated[BlockSpec, BLOCKS]
+AnyStem = Annotated[StemSpec, STEMS]
+AnyDownsample = Annotated[DownsampleSpec, DOWNSAMPLES]
+AnyHead = Annotated[LinearHeadSpec | DistilledHeadSpec | FeaturesHeadSpec, HEADS]
 
 
 def _one_or_pair(value: object) -> str:
