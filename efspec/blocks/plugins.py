@@ -1,13 +1,14 @@
 """Types that other packages add, through the entry point `efspec.blocks`.
 
 An entry point is called as its type is in a spec, and leads to the type's spec class. Packages are
-searched when a spec says a type that is not known, and when all types are asked for; what is
+searched when a spec says a type that is not known, and when all types are asked for. What is
 shipped cannot be replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, STEMS
@@ -17,7 +18,7 @@ from efspec.errors import Diagnostic
 from efspec.record import Record
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "efspec.blocks"
 _KINDS: dict[type, Registry[Any]] = {
@@ -52,14 +53,25 @@ def add_plugins(names: Iterable[str] | None = None) -> list[Plugin]:
 
     Whoever has built a model with the registries has to build it again when a type was added.
     """
-    from importlib.metadata import entry_points  # slow to import, and rarely wanted
-
-    found = entry_points(group=GROUP)
-    wanted = found.names if names is None else set(names)
+    found = offers()
+    wanted = found.names if names is None else found.names.intersection(names)
     return [plugin for name in sorted(wanted) for plugin in _add(name, found.select(name=name))]
 
 
-def _add(name: str, points: Iterable[EntryPoint]) -> list[Plugin]:
+def added() -> int:
+    """How many types were added so far."""
+    return len(_added)
+
+
+@cache
+def offers() -> EntryPoints:
+    """The entry points of all installed packages, looked up once."""
+    from importlib.metadata import entry_points  # slow to import, and rarely wanted
+
+    return entry_points(group=GROUP)
+
+
+def _add(name: str, points: EntryPoints) -> list[Plugin]:
     """Add the type of a name if one package offers it; gives what was found."""
     # A package may be listed twice, as when its folder is on the path, too.
     by_target = {(_package(point), point.value): point for point in points}
@@ -77,7 +89,7 @@ def _add(name: str, points: Iterable[EntryPoint]) -> list[Plugin]:
         try:
             spec = point.load()
             registry = _registry(spec, name)
-        except Exception as error:  # a stranger's module may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything
             reason = f"{type(error).__name__}: {error}"
             return [_refused(plugin, "broken-plugin", reason)]
         registry.add(spec)

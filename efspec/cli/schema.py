@@ -80,7 +80,10 @@ def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
     from efspec.cost import Row, Score, Summary
     from efspec.spec.json_schema import schemas
+    from efspec.spec.plugins import look_for
 
+    for mistake in look_for().mistakes():
+        typer.echo(mistake.render(), err=True)
     row = _record_schema(Row)
     score = _record_schema(Score, Row)
     for by in ("op", "kind"):

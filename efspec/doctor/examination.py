@@ -79,7 +79,7 @@ def examine(step: Step = lambda description: None) -> Report:
 
 def steps() -> int:
     """How many steps `examine` takes."""
-    return sum(package.probed and version_of(package.name) != "" for package in PACKAGES)
+    return 1 + sum(package.probed and version_of(package.name) != "" for package in PACKAGES)
 
 
 def examine_python(step: Step) -> list[Check]:
@@ -145,10 +145,30 @@ def examine_data(step: Step) -> list[Check]:
     return checks
 
 
+def examine_plugins(step: Step) -> list[Check]:
+    """The types that other packages add to the spec language."""
+    from efspec.spec.plugins import look_for
+
+    step("looking for types of other packages")
+    return [
+        Check(
+            name=plugin.name,
+            state="broken" if plugin.mistake else "ok",
+            needed=False,
+            purpose=f"specs with the type `{plugin.name}`",
+            version=plugin.package,
+            message=plugin.mistake.message if plugin.mistake else "",
+            fix=plugin.mistake.fix if plugin.mistake else "",
+        )
+        for plugin in look_for().plugins
+    ]
+
+
 PARTS: tuple[Callable[[Step], list[Check]], ...] = (
     examine_python,
     examine_packages,
     examine_data,
+    examine_plugins,
 )
 """What is looked at, in order. What else there is to look at is one function more."""
 

@@ -212,9 +212,14 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     try:
         spec = NetworkSpec.model_validate(data)
     except ValidationError as error:
-        from efspec.spec.explain import explain  # not to be waited for when all is well
+        # Not to be waited for when all is well.
+        from efspec.spec.explain import explain
+        from efspec.spec.plugins import look_for, unknown_types
 
-        mistakes += explain(error, source_map)
+        search = look_for(unknown_types(error))
+        if search.has_added:
+            return _checked(data, source_map, mistakes)
+        mistakes += [*search.mistakes(), *explain(error, source_map)]
     else:
         if not mistakes:
             spec._source_map = source_map

@@ -96,6 +96,12 @@ class _Spec(BaseModel):
     wanted: IfRight[StageNumbers] = Field(None, validation_alias=AliasPath("head", "stages"))
 
 
+def rebuild() -> None:
+    """Read types that were added since, too."""
+    _Stage.model_rebuild(force=True)
+    _Spec.model_rebuild(force=True)
+
+
 def further_mistakes(data: object) -> list[Mistake]:
     """The mistakes of a wrong spec that no field makes by itself.
 

@@ -15,7 +15,7 @@ LEVELS = {
     "errors": 0,
     "record": 0,
     "resources": 0,
-    "doctor": 0,
+    "doctor": 3,
     "plan": 0,
     "blocks": 1,
     "spec": 2,
