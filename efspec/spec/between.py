@@ -31,7 +31,10 @@ class Outline(NamedTuple):
 
 def conflicts(outline: Outline) -> list[Mistake]:
     """What is wrong between the parts, each time with the field to change."""
-    return [*_of_widths(outline), *_of_count(outline), *_of_head(outline)]
+    found = _of_widths(outline)
+    if outline.blocks > MAX_BLOCKS:
+        found.append(_too_many_blocks(outline))
+    return found + _of_head(outline) if outline.wanted else found
 
 
 def _of_widths(outline: Outline) -> list[Mistake]:
@@ -53,17 +56,15 @@ def _of_widths(outline: Outline) -> list[Mistake]:
     return mistakes
 
 
-def _of_count(outline: Outline) -> list[Mistake]:
+def _too_many_blocks(outline: Outline) -> Mistake:
     """Repeats multiply: the number of blocks in all has a limit of its own."""
-    if outline.blocks <= MAX_BLOCKS:
-        return []
     mistake = Diagnostic(
         name="too-many-blocks",
         message=f"{counted(outline.blocks, 'block')} in all",
         expected=f"at most {MAX_BLOCKS:,}, repeats counted",
         fix="lower `repeat`",
     )
-    return [(("stages",), mistake)]
+    return ("stages",), mistake
 
 
 def _of_head(outline: Outline) -> list[Mistake]:

@@ -188,14 +188,12 @@ class NetworkSpec(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkSpec:
-        if conflicts(self._outline()):  # `further_mistakes` tells which, here as for wrong fields
+        outline = Outline(
+            self.stem.width,
+            [(stage.width, stage.downsample is None) for stage in self.stages],
+            sum([block.repeat for stage in self.stages for block in stage.blocks]),
+            self.head.stages if isinstance(self.head, FeaturesHeadSpec) else (),
+        )
+        if conflicts(outline):  # `further_mistakes` tells which, here as where fields are wrong
             raise PydanticCustomError(SEVERAL, "the parts do not fit", {"mistakes": []})
         return self
-
-    def _outline(self) -> Outline:
-        return Outline(
-            stem_width=self.stem.width,
-            stages=[(stage.width, stage.downsample is None) for stage in self.stages],
-            blocks=sum([block.repeat for stage in self.stages for block in stage.blocks]),
-            wanted=self.head.stages if isinstance(self.head, FeaturesHeadSpec) else (),
-        )
