@@ -75,19 +75,17 @@ def _add(name: str, points: EntryPoints) -> list[Plugin]:
     """Add the type of a name if one package offers it; gives what was found."""
     # A package may be listed twice, as when its folder is on the path, too.
     by_target = {(_package(point), point.value): point for point in points}
-    plugins = [Plugin(name, package, target) for package, target in by_target]
+    plugins = [Plugin(name, package, target) for package, target in sorted(by_target)]
     if len(plugins) > 1:
         packages = " and ".join(plugin.package for plugin in plugins)
-        return [
-            _refused(plugin, "clashing-types", f"both {packages} offer it") for plugin in plugins
-        ]
-    for plugin, point in zip(plugins, by_target.values(), strict=True):
+        return [_refused(plugin, "clashing-types", f"{packages} offer it") for plugin in plugins]
+    for plugin in plugins:
         if _added.get(name) == plugin.target:
             return plugins
         if any(name in registry for registry in _KINDS.values()):
             return [_refused(plugin, "clashing-types", "efspec has a type of this name")]
         try:
-            spec = point.load()
+            spec = by_target[plugin.package, plugin.target].load()
             registry = _registry(spec, name)
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything
             reason = f"{type(error).__name__}: {error}"
