@@ -78,18 +78,17 @@ def _add(name: str, points: EntryPoints) -> list[Plugin]:
     plugins = [Plugin(name, package, target) for package, target in sorted(by_target)]
     if len(plugins) > 1:
         packages = " and ".join(plugin.package for plugin in plugins)
-        return [_refused(plugin, "clashing-types", f"{packages} offer it") for plugin in plugins]
+        return [_clashing(plugin, f"{packages} offer it") for plugin in plugins]
     for plugin in plugins:
         if _added.get(name) == plugin.target:
             return plugins
         if any(name in registry for registry in _KINDS.values()):
-            return [_refused(plugin, "clashing-types", "efspec has a type of this name")]
+            return [_clashing(plugin, "efspec has a type of this name")]
         try:
             spec = by_target[plugin.package, plugin.target].load()
             registry = _registry(spec, name)
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            return [_refused(plugin, "broken-plugin", reason)]
+            return [_broken(plugin, error)]
         registry.add(spec)
         _added[name] = plugin.target
     return plugins
@@ -110,15 +109,30 @@ def _registry(spec: Any, name: str) -> Registry[Any]:
     return _KINDS[bases[0]]
 
 
-def _refused(plugin: Plugin, kind: str, reason: str) -> Plugin:
-    name = plugin.package.partition(" ")[0]
-    mistake = Diagnostic(
-        name=kind,
-        message=f"the type `{plugin.name}` of package {plugin.package} cannot be used: {reason}",
-        expected=f"a class at {plugin.target} that others do not offer under the same name",
-        fix=f"upgrade {name}, or remove it: pip uninstall {name}",
+def _clashing(plugin: Plugin, reason: str) -> Plugin:
+    message = f"the type `{plugin.name}` of package {plugin.package} cannot be used: {reason}"
+    expected = "a name that nobody else has given to a type"
+    return plugin.replaced(
+        mistake=Diagnostic(
+            name="clashing-types", message=message, expected=expected, fix=_removal(plugin)
+        )
     )
-    return plugin.replaced(mistake=mistake)
+
+
+def _broken(plugin: Plugin, error: BaseException) -> Plugin:
+    reason = f"{type(error).__name__}: {error}"
+    message = f"the type `{plugin.name}` of package {plugin.package} cannot be used: {reason}"
+    expected = f"the class of its specs at {plugin.target}"
+    return plugin.replaced(
+        mistake=Diagnostic(
+            name="broken-plugin", message=message, expected=expected, fix=_removal(plugin)
+        )
+    )
+
+
+def _removal(plugin: Plugin) -> str:
+    name = plugin.package.partition(" ")[0]
+    return f"upgrade {name}, or remove it: pip uninstall {name}"
 
 
 def _package(point: EntryPoint) -> str:
