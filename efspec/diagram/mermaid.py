@@ -12,6 +12,9 @@ from efspec.diagram.text import printable
 from efspec.diagram.words import amount, details, result, sizes, title
 from efspec.plan import Plan
 
+MAX_WIDTH = 320
+"""How wide a label may be, in pixels, before Mermaid wraps it."""
+
 _SAFE = re.compile(r"[^\w .,:()/×→·²+-]")
 
 
@@ -25,7 +28,8 @@ def mermaid(plan: Plan) -> str:
 
 
 def _head(drawn: Figure) -> Iterator[str]:
-    yield from ("---", f"title: {json.dumps(printable(drawn.name))}", "---")
+    yield from ("---", f"title: {json.dumps(printable(drawn.name))}")
+    yield from ("config:", "  flowchart:", f"    wrappingWidth: {MAX_WIDTH}", "---")
     yield "flowchart TB"
     yield f"  accTitle: {_escaped(drawn.name)}"
     total = f"{drawn.params:,} parameters, {drawn.macs:,} MACs"
@@ -33,16 +37,20 @@ def _head(drawn: Figure) -> Iterator[str]:
 
 
 def _body(drawn: Figure) -> Iterator[str]:
-    """The nodes, one per run of equal blocks, and the edges between them."""
+    """Stages below each other, and in each its runs of equal blocks from left to right."""
     yield f'  input(["input {sizes(drawn.input)}"])'
     names = ["input"]
     for i, band in enumerate(drawn.bands):
         if not band.runs:
             continue
-        yield f'  subgraph band{i}["{_band_label(band)}"]'
+        # What leads into a stage ends at its frame: an arrow into it would cross its label.
+        names.append(f"band{i}")
+        yield f'  subgraph {names[-1]}["{_band_label(band)}"]'
+        yield "    direction LR"
         for j, run in enumerate(band.runs):
-            names.append(f"n{i}_{j}")
-            yield f'    {names[-1]}["{_label(run)}"]'
+            yield f'    n{i}_{j}["{_label(run)}"]'
+        if band.chained and len(band.runs) > 1:
+            yield "    " + " --> ".join(f"n{i}_{j}" for j in range(len(band.runs)))
         yield "  end"
     yield f'  output(["{" and ".join(map(result, drawn.bands[-1].outputs))}"])'
     yield "  " + " --> ".join([*names, "output"])
