@@ -13,17 +13,16 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-MAX_LABELS = 80
-"""How many names a plot shows at most; more are no longer read."""
 MAX_OBSTACLES = 20_000
 """How many points names keep clear of, the most important first."""
-DISTANCES = (6, 14, 24, 38, 56)
+DISTANCES = (6, 10, 15, 22, 30, 40, 52, 66, 82, 100)
 """How far a name may be from its point, in typographic points; the nearest that is free wins."""
-DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+DIRECTIONS = 16
 MARKER = 4.0
 """Half the size of a point, in typographic points."""
-LEADER_FROM = 14
+LEADER_FROM = 15
 """From which distance on a line leads from a name to its point."""
+LEADER_STEPS = 12
 FONT_SIZE = 8
 
 
@@ -31,25 +30,37 @@ def place_labels(
     axes: Axes,
     renderer: RendererBase,
     names: Sequence[tuple[str, float, float]],
+    obstacles: Sequence[tuple[float, float]],
+    line: Sequence[tuple[float, float]],
     colours: tuple[str, str],
 ) -> int:
-    """Write names beside their points where there is room; gives how many there was none for.
+    """Write names beside their points where there is room; gives how many there are then.
 
     Args:
         axes: Where the points are drawn, laid out.
         renderer: What measures text.
-        names: Name and place of each point, the most important first.
+        names: Name and place of each point that is named, the most important first.
+        obstacles: Places of all points.
+        line: Corners of a line with horizontal and vertical parts, which names keep clear of.
         colours: That of names, and that of the lines which lead from names to points.
     """
     import numpy as np
 
     pixel = float(np.asarray(renderer.points_to_pixels(1.0)))
     centres = axes.transData.transform([(x, y) for _, x, y in names])
-    markers = centres[:MAX_OBSTACLES]
-    taken = np.hstack([markers - MARKER * pixel, markers + MARKER * pixel])
+    markers = axes.transData.transform(obstacles[:MAX_OBSTACLES])
+    corners = axes.transData.transform(line)
+    starts, ends = corners[:-1], corners[1:]
+    near = np.vstack(
+        [
+            np.hstack([markers - MARKER * pixel, markers + MARKER * pixel]),
+            np.hstack([np.minimum(starts, ends) - pixel, np.maximum(starts, ends) + pixel]),
+        ]
+    )
+    taken = np.empty((0, 4))
     area = np.array(axes.get_window_extent(renderer).extents)
     shown = 0
-    for (name, x, y), centre in zip(names[:MAX_LABELS], centres, strict=False):
+    for (name, x, y), centre in zip(names, centres, strict=True):
         text = axes.annotate(
             name,
             (x, y),
@@ -62,7 +73,7 @@ def place_labels(
         )
         extent = text.get_window_extent(renderer)
         room = np.array([extent.width, extent.height])
-        corner, distance = _free_corner(centre, room, pixel, area, taken)
+        corner, distance = _free_corner(centre, room, pixel, area, (near, taken))
         if corner is None:
             text.remove()
             continue
@@ -71,6 +82,7 @@ def place_labels(
         taken = np.vstack([taken, np.hstack([corner, corner + room])])
         if distance >= LEADER_FROM:
             nearest = np.clip(centre, corner, corner + room)
+            near = np.vstack([near, _leader(centre, nearest)])
             axes.annotate(
                 "",
                 (x, y),
@@ -78,11 +90,11 @@ def place_labels(
                 textcoords="offset points",
                 arrowprops={"arrowstyle": "-", "color": colours[1], "linewidth": 0.6},
             )
-    return len(names) - shown
+    return shown
 
 
 def _free_corner(
-    centre: Numbers, room: Numbers, pixel: float, area: Numbers, taken: Numbers
+    centre: Numbers, room: Numbers, pixel: float, area: Numbers, taken: tuple[Numbers, Numbers]
 ) -> tuple[Numbers | None, float]:
     """Lower left corner of a free place near a point, and how far off it is; None if none is.
 
@@ -91,18 +103,36 @@ def _free_corner(
         room: Width and height of what is to be placed.
         pixel: Pixels in a typographic point.
         area: Where it has to be: left, bottom, right, top.
-        taken: Where it must not be, a row of the same four for each.
+        taken: Where it must not be, a row of the same four for each: what its leader may cross,
+            and what it may not.
     """
     import numpy as np
 
+    angles = np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS
+    angles = angles[np.argsort(np.abs(np.sin(angles)), kind="stable")]  # beside rather than above
     for distance in DISTANCES:
-        for direction in DIRECTIONS:
-            towards = np.array(direction)
-            gap = distance * pixel * towards / max(1.0, float(np.hypot(*direction)))
-            corner = centre + gap + room * (towards - 1) / 2
-            low, high = corner, corner + room
-            inside = (low >= area[:2]).all() and (high <= area[2:]).all()
-            over = ((taken[:, :2] < high) & (taken[:, 2:] > low)).all(axis=1)
-            if inside and not over.any():
+        for towards in np.stack([np.cos(angles), np.sin(angles)], axis=1).round(6):
+            # In the middle of the side that is nearest, or at the corner.
+            corner = centre + distance * pixel * towards + room * (np.sign(towards) - 1) / 2
+            own = np.hstack([corner, corner + room])[None]
+            if (corner < area[:2]).any() or (corner + room > area[2:]).any():
+                continue
+            leader = _leader(centre, np.clip(centre, corner, corner + room))
+            if not (any(_meet(own, boxes) for boxes in taken) or _meet(leader, taken[1])):
                 return corner, distance
     return None, 0.0
+
+
+def _leader(start: Numbers, end: Numbers) -> Numbers:
+    """A straight line as a row of small boxes."""
+    import numpy as np
+
+    steps = np.linspace(0.0, 1.0, LEADER_STEPS)[:, None]
+    points = start + (end - start) * steps
+    return np.hstack([points - 1, points + 1])
+
+
+def _meet(some: Numbers, others: Numbers) -> bool:
+    """Whether any of some boxes overlaps any of others."""
+    low, high = some[:, None, :2], some[:, None, 2:]
+    return bool(((others[:, :2] < high) & (others[:, 2:] > low)).all(axis=2).any())

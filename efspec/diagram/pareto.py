@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from efspec.diagram.labels import place_labels
@@ -23,8 +24,10 @@ Form = Literal["svg", "png"]
 SIZE = (7.2, 4.8)
 """Width and height in inches: as wide as a page's text."""
 PNG_DPI = 200
-LOG_FROM = 30
+LOG_FROM = 10
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
+MAX_NAMED = 40
+"""From how many networks on only the front is named; how many names there are at most."""
 MAX_VECTORS = 5000
 """From how many on, points in an SVG are pixels instead of shapes."""
 
@@ -113,6 +116,8 @@ def plot(points: Sequence[Point], x: Axis, y: Axis, form: Form) -> bytes:
         "axes.edgecolor": LIGHT.line,
         "xtick.color": LIGHT.muted,
         "ytick.color": LIGHT.muted,
+        "xtick.labelsize": 8.0,
+        "ytick.labelsize": 8.0,
         "text.parse_math": False,
     }
     with matplotlib.rc_context(style):
@@ -132,29 +137,62 @@ def _figure(points: Sequence[Point], x: Axis, y: Axis) -> Figure:
 
     figure = Figure(figsize=SIZE, facecolor=LIGHT.background)
     canvas: Any = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.1, 0.12, 0.87, 0.8))
+    axes = figure.add_axes((0.12, 0.12, 0.85, 0.8))
     axes.set_facecolor("none")
     best = front(points, x, y)
     _draw_points(axes, points, best, x)
     _draw_axes(axes, points, x, y)
-    places = [*best, *sorted(set(range(len(points))) - set(best))]
-    names = [(printable(points[i].name), points[i].x, points[i].y) for i in places]
+    places = list(best)
+    if len(points) <= MAX_NAMED:
+        places += sorted(set(range(len(points))) - set(best))
+    names = [(printable(points[i].name), points[i].x, points[i].y) for i in places[:MAX_NAMED]]
     figure.draw_without_rendering()  # ticks and limits are as they will be from here on
-    left_out = place_labels(axes, canvas.get_renderer(), names, (LIGHT.text, LIGHT.muted))
+    left_out = len(points) - place_labels(
+        axes,
+        canvas.get_renderer(),
+        names,
+        [(point.x, point.y) for point in points],
+        _corners([points[i] for i in best], x),
+        (LIGHT.text, LIGHT.muted),
+    )
     if left_out:
-        words = f"{left_out:,} {'name' if left_out == 1 else 'names'} left out"
+        words = f"{left_out:,} of {len(points):,} not named"
         figure.text(0.97, 0.94, words, ha="right", size=8, color=LIGHT.muted)
     return figure
+
+
+def _corners(best: Sequence[Point], x: Axis) -> list[tuple[float, float]]:
+    """The front as a line with steps, from left to right.
+
+    Between two points, what can be had is the figure of the one that is no better by `x`.
+    """
+    ordered = sorted(best, key=lambda point: point.x)
+    corners = [(ordered[0].x, ordered[0].y)]
+    for one, other in pairwise(ordered):
+        step = (one.x, other.y) if x.more_is_better else (other.x, one.y)
+        corners += [step, (other.x, other.y)]
+    return corners
 
 
 def _draw_points(axes: Axes, points: Sequence[Point], best: list[int], x: Axis) -> None:
     others = sorted(set(range(len(points))) - set(best))
     plain, strong = LIGHT.kinds["plain"].strong, LIGHT.kinds["attention"].strong
+    xs, ys = zip(*_corners([points[i] for i in best], x), strict=True)
+    axes.plot(
+        xs,
+        ys,
+        color=strong,
+        linewidth=1.2,
+        marker="o",
+        markersize=6,
+        markevery=2,  # every other corner is but a step
+        label="Pareto front",
+        zorder=3,
+    )
     if others:
-        xs, ys = [points[i].x for i in others], [points[i].y for i in others]
         axes.plot(
-            xs,
-            ys,
+            [points[i].x for i in others],
+            [points[i].y for i in others],
             linestyle="none",
             marker="o",
             markersize=5,
@@ -163,24 +201,11 @@ def _draw_points(axes: Axes, points: Sequence[Point], best: list[int], x: Axis) 
             label="beaten by another",
             rasterized=len(others) > MAX_VECTORS,
         )
-    line = sorted(best, key=lambda i: points[i].x)
-    axes.plot(
-        [points[i].x for i in line],
-        [points[i].y for i in line],
-        color=strong,
-        linewidth=1.2,
-        marker="o",
-        markersize=6,
-        # Between two points, what can be had is the figure of the one that is no better by x.
-        drawstyle="steps-pre" if x.more_is_better else "steps-post",
-        label="Pareto front",
-        zorder=3,
-    )
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=8)
 
 
 def _draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
     scales = (
         (axes.xaxis, axes.set_xscale, x, [point.x for point in points]),
@@ -190,6 +215,7 @@ def _draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
     for axis, set_scale, figure, values in scales:
         if min(values) > 0 and max(values) / min(values) > LOG_FROM:
             set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         else:
             axis.set_major_locator(MaxNLocator(7))
         axis.set_major_formatter(EngFormatter(unit=figure.unit))
