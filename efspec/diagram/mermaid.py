@@ -15,7 +15,7 @@ from efspec.plan import Plan
 MAX_WIDTH = 320
 """How wide a label may be, in pixels, before Mermaid wraps it."""
 
-_SAFE = re.compile(r"[^\w .,:()/×→·²+-]")
+_SAFE = re.compile(r"[^\w .,:()/×→·+-]")
 
 
 def mermaid(plan: Plan) -> str:

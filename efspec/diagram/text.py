@@ -9,10 +9,10 @@ from __future__ import annotations
 import unicodedata
 
 _WIDTHS = {
-    **dict.fromkeys("ijl'|", 0.3),
-    **dict.fromkeys(" .,:;!fItr()[]/·²", 0.42),
+    **dict.fromkeys("ijl'", 0.32),
+    **dict.fromkeys(" .,:;!|fItr()[]/·", 0.45),
     **dict.fromkeys("mwMW@%—…", 1.0),
-    **dict.fromkeys("ABCDEFGHKNOPQRUVXYZ&×→+=<>~#", 0.84),
+    **dict.fromkeys("ABCDEFGHKNOPQRSUVXYZ&^×→+=<>~#", 0.84),
 }
 _OTHER = 0.65
 _FOREIGN = 0.9
