@@ -1,8 +1,8 @@
-"""The colours of diagrams: readable on light and on dark, and told apart by everyone.
+"""The colours of diagrams: readable on light and on dark, and told apart by eyes of any kind.
 
-Hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which differ for eyes of any
-kind. No colour stands alone: each kind of block has a label, and attention has an outline of its
-own, dashed where it is strided, so that a grey print says the same.
+Hues follow Okabe and Ito (https://jfly.uni-koeln.de/color/); lightnesses differ, too. No colour
+stands alone: each kind of block has a label, and attention has an outline of its own, dashed
+where it is strided, so that a grey print says the same.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ LIGHT = Theme(
     muted="#545b64",
     line="#9aa2ab",
     kinds={
-        "plain": Colours("#e3eff8", "#0072b2"),
-        "attention": Colours("#fce8dc", "#d55e00"),
-        "strided": Colours("#fdf2d8", "#b87d00"),
-        "resample": Colours("#def3ec", "#00845f"),
+        "plain": Colours("#e3eff8", "#005f99"),
+        "attention": Colours("#fce8dc", "#ad4200"),
+        "strided": Colours("#fdf2d8", "#c28800"),
+        "resample": Colours("#def3ec", "#009e73"),
         "conversion": Colours("#f8e6f0", "#b3558a"),
-        "head": Colours("#eceef0", "#5c646d"),
+        "head": Colours("#eceef0", "#3f464d"),
     },
 )
 DARK = Theme(
@@ -51,12 +51,12 @@ DARK = Theme(
     muted="#a9b1ba",
     line="#5d666f",
     kinds={
-        "plain": Colours("#12293a", "#56b4e9"),
-        "attention": Colours("#3c2214", "#ff8b42"),
-        "strided": Colours("#372c11", "#f0bd3c"),
-        "resample": Colours("#0e3127", "#2cc999"),
+        "plain": Colours("#12293a", "#7cc7f3"),
+        "attention": Colours("#3c2214", "#f2762a"),
+        "strided": Colours("#372c11", "#f7d266"),
+        "resample": Colours("#0e3127", "#1fb489"),
         "conversion": Colours("#35212d", "#e79ac6"),
-        "head": Colours("#262b30", "#a4acb4"),
+        "head": Colours("#262b30", "#808992"),
     },
 )
 

@@ -16,7 +16,6 @@ import efspec
 from efspec.diagram import svg
 from efspec.diagram.boxes import MAX_BARS
 from efspec.diagram.figure import figure
-from efspec.diagram.style import DARK, LIGHT, Theme
 from efspec.diagram.text import width
 from efspec.diagram.words import title
 from efspec.plan import Plan
@@ -167,26 +166,3 @@ def test_it_says_what_it_shows() -> None:
     assert texts[named] == "v2_s0"
     for part in ("3,600,256 parameters", "2 × StrideAttnFFN", "Stage 3: AttentionDownsample"):
         assert part in texts[described]
-
-
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_text_can_be_read_and_colours_told_apart(theme: Theme) -> None:
-    assert contrast(theme.text, theme.background) >= 7
-    assert contrast(theme.muted, theme.background) >= 4.5
-    for fill, strong in theme.kinds.values():
-        assert contrast(theme.text, fill) >= 7
-        assert contrast(strong, theme.background) >= 3
-        assert contrast(strong, fill) >= 2.5
-    assert len({strong for _, strong in theme.kinds.values()}) == len(theme.kinds)
-
-
-def contrast(one: str, other: str) -> float:
-    """Ratio of the luminances of two colours, https://www.w3.org/TR/WCAG21/#contrast-minimum."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
