@@ -55,7 +55,7 @@ class Contents(Record):
     Attributes:
         words: Its ops that compute, in order, in a word each.
         attention: The first attention in it, if there is one.
-        hidden: Channels of its widest value, of the feed-forward part if it says what that is.
+        hidden: Channels inside its feed-forward part, or in all of it; None for no such thing.
         width: Channels that it takes.
         converts: Whether it changes the representation and does nothing else.
     """
@@ -175,14 +175,17 @@ def _attention(ops: tuple[PlacedOp, ...]) -> Attention | None:
 
 
 def _hidden(ops: tuple[PlacedOp, ...], *, everywhere: bool) -> int | None:
-    """Channels of the widest map or tokens in the feed-forward part, or else perhaps anywhere."""
+    """Hidden channels of the feed-forward part, or else of the block: the most between its layers.
+
+    Depthwise convolutions are no such layers, having as many channels on both sides.
+    """
     own = [placed for placed in ops if placed.purpose == "mlp"]
     if not own and not everywhere:
         return None
-    wide = [
-        shape.channels
-        for placed in own or ops
-        for shape in placed.output_shapes
-        if shape.layout != "other"
+    layers = [placed.op for placed in own or ops]
+    given = [
+        op.out_features if isinstance(op, Linear) else op.out_channels
+        for op in layers
+        if isinstance(op, Linear) or (isinstance(op, Conv2d) and op.groups == 1)
     ]
-    return max(wide, default=None)
+    return max(given[:-1] or given, default=None)

@@ -160,7 +160,7 @@ def _legend(drawn: Figure, top: float, y: float) -> tuple[list[Element], float]:
     y += 24
     notes = ["k×k: convolution, dw: depthwise, /s: stride. Bars below costs: share of the whole."]
     if any(run.attention for run in runs):
-        notes[0] += " Attention: heads, queries × keys."
+        notes.append("Attention: heads, queries × keys.")
     if any(run.expansions for run in runs):
         notes.append(
             "Bars in blocks: expansion, which is hidden channels over width, one bar per block; "

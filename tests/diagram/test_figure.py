@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import efspec
 from efspec.diagram.figure import Band, Figure, figure
 from efspec.diagram.words import amount, details, ratios
 from efspec.plan import Plan, parts
 from tests.diagram.networks import all_networks, network, stage, unknown
+from tests.strategies import networks
 
 NETWORKS = all_networks()
 
@@ -33,6 +37,19 @@ def test_every_part_is_there_once_and_costs_add_up(plan: Plan) -> None:
     numbers = range(len(stages) - 2)
     assert stages == ["stem", *(f"stage {i}" for i in numbers), "head"]
     assert drawn.bands[-1].outputs == tuple(value.shape for value in plan.network.outputs)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(max_size=96))
+def test_expansions_are_hidden_channels_over_width(fields: dict[str, Any]) -> None:
+    plan = efspec.resolve(efspec.load(fields))
+    wanted = [
+        part.module.arguments["hidden_dim"] / part.input.channels
+        for part in parts(plan)
+        if part.module and "hidden_dim" in part.module.arguments
+    ]
+    bands = figure(plan).bands
+    assert [ratio for band in bands for run in band.runs for ratio in run.expansions] == wanted
 
 
 def test_v2_shows_what_is_attention_and_what_is_strided() -> None:
