@@ -47,7 +47,7 @@ class Run(Node):
         words: The ops of each that compute, in order.
         attention: The attention in each, if there is one.
         expansions: Hidden channels over width, of each; empty where there is no such thing.
-        summary: What their class says it is, in one sentence.
+        summary: What their class says it is, in short.
     """
 
     path: str
@@ -182,7 +182,7 @@ def _runs(plan: Plan, members: list[Part]) -> Iterable[Run]:
             words=own.words,
             attention=own.attention,
             expansions=_expansions([own for _, own in group]) if profiled else (),
-            summary=_first_sentence(part),
+            summary=_first_paragraph(part),
         )
 
 
@@ -226,7 +226,7 @@ def _kind(part: Part, inside: Contents) -> Kind:
     return "resample" if resamples else "plain"
 
 
-def _first_sentence(part: Part) -> str:
+def _first_paragraph(part: Part) -> str:
     text = part.module.block.summary() if part.module else ""
     return " ".join(text.partition("\n\n")[0].split())
 

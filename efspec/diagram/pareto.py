@@ -120,7 +120,9 @@ def plot(points: Sequence[Point], x: Axis, y: Axis, form: Form) -> bytes:
         "ytick.labelsize": 8.0,
         "text.parse_math": False,
     }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # what a user's own settings are does not show
+        matplotlib.rcParams.update(style)
         figure = _figure(points, x, y)
         buffer = io.BytesIO()
         if form == "png":
@@ -236,7 +238,7 @@ def _dark_rules() -> str:
         *((LIGHT.kinds[k].strong, DARK.kinds[k].strong) for k in ("plain", "attention")),
     ]
     rules = [
-        f'[style*="{what}: {light}"] {{ {what}: {dark} !important; }}'
+        f'svg [style*="{what}: {light}"] {{ {what}: {dark} !important; }}'
         for light, dark in pairs
         for what in ("fill", "stroke")
     ]

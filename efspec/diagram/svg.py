@@ -58,8 +58,8 @@ def svg(plan: Plan) -> str:
     root.set("role", "img")
     root.set("aria-labelledby", f"{key}-title {key}-desc")
     ET.SubElement(root, "title", {"id": f"{key}-title"}).text = printable(drawn.name)
-    said = " ".join(filter(None, [drawn.description, description(drawn)]))
-    ET.SubElement(root, "desc", {"id": f"{key}-desc"}).text = printable(said)
+    said = f"{drawn.description.rstrip('.')}. " if drawn.description else ""
+    ET.SubElement(root, "desc", {"id": f"{key}-desc"}).text = printable(said + description(drawn))
     ET.SubElement(root, "style").text = css()
     root.append(rectangle(0, 0, WIDTH, height, "background"))
     root.extend([*elements, *legend])
