@@ -12,21 +12,26 @@ import typer
 from efspec.cli.console import Cell, Signed, print_table
 from efspec.cli.generate import DIFFERENCE
 from efspec.cli.options import (
+    InputFormat,
     InputFormatOption,
     JsonOption,
     SetOption,
     SizeOption,
+    changes,
     check_sources,
-    read_spec,
     shipped_names,
 )
 from efspec.cost.compare import Delta, StageCosts, TotalCosts, compare_stages, compare_totals
+from efspec.errors import Diagnostic, EfspecError
 from efspec.record import Record
 from efspec.spec.compare import Change, compare
 
 if TYPE_CHECKING:
     from efspec.cost import Score
+    from efspec.spec.merge import Option
     from efspec.spec.schema import NetworkSpec
+
+    Scored = tuple[NetworkSpec, Score]
 
 
 class Side(Record):
@@ -100,7 +105,8 @@ def diff(
     --set and --size change both specs.
     """
     check_sources([a, b])
-    found = difference(*(read_spec(source, set_, size, input_format) for source in (a, b)))
+    first, second = _read([a, b], changes(set_, size), input_format)
+    found = difference(first, second)
     if json_:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
@@ -109,16 +115,34 @@ def diff(
         raise typer.Exit(DIFFERENCE)
 
 
-def difference(a: NetworkSpec, b: NetworkSpec) -> Difference:
-    """What changes between two specs.
+def _read(
+    sources: list[str], options: tuple[Option, ...], input_format: InputFormat | None
+) -> list[Scored]:
+    """The spec in each source, and its score.
 
     Raises:
-        EfspecError: When one of them cannot be resolved.
+        EfspecError: With every mistake of all of them.
     """
     from efspec.api import score
+    from efspec.spec.loader import load
 
-    structure = compare(a, b)
-    one, other = score(a), score(b)
+    found: list[Scored] = []
+    wrong: list[Diagnostic] = []
+    for source in sources:
+        try:
+            spec = load(source, set=options, input_format=input_format)
+            found.append((spec, score(spec)))
+        except EfspecError as error:
+            wrong += error.diagnostics
+    if wrong:
+        raise EfspecError(wrong)
+    return found
+
+
+def difference(a: Scored, b: Scored) -> Difference:
+    """What changes between two specs, each given with its score."""
+    (spec, one), (other_spec, other) = a, b
+    structure = compare(spec, other_spec)
     return Difference(
         a=_side(one),
         b=_side(other),

@@ -88,3 +88,11 @@ def test_one_of_them_may_come_from_standard_input(run: Run, tiny: Path) -> None:
     result = run("diff", "tiny.yaml", "-", "--json", stdin=wider)
     (change,) = difference(result.out)["changes"]
     assert (change["a"], change["options"]) == ("stages.1", [{"name": "width", "a": 16, "b": 24}])
+
+
+def test_mistakes_of_both_are_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("efspec: 2\n")
+    result = run("diff", "nope", "wrong.yaml")
+    assert (result.code, result.out) == (1, "")
+    assert "error[no-such-spec]" in result.err
+    assert "wrong.yaml:1:9: error[unsupported-format]" in result.err
