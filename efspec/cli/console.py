@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import typer
 
@@ -14,11 +14,19 @@ from efspec.errors import EfspecError
 
 ItemT = TypeVar("ItemT")
 
-Cell = str | int | float | None
 HELD_ROWS = 1000
 """How many rows of a table are looked at before the first is shown."""
 TICKS = 100
 """How many things are counted together: showing each takes longer than many of them do."""
+
+
+class Signed(NamedTuple):
+    """A number that is shown with its sign, being a change."""
+
+    value: int | float
+
+
+Cell = str | int | float | Signed | None
 
 
 def print_error(error: EfspecError) -> None:
@@ -65,7 +73,7 @@ def print_rows(columns: Sequence[str], rows: Iterator[Sequence[Cell]]) -> None:
 
 
 def _numeric(rows: Sequence[Sequence[Cell]], columns: int) -> list[bool]:
-    return [any(isinstance(row[i], int | float) for row in rows) for i in range(columns)]
+    return [any(isinstance(row[i], int | float | Signed) for row in rows) for i in range(columns)]
 
 
 def _texts(rows: Iterable[Sequence[Cell]]) -> list[list[str]]:
@@ -120,6 +128,8 @@ def _cell(cell: Cell) -> str:
             return f"{cell:,}"
         case float():
             return f"{cell:,.2f}"
+        case Signed(value):
+            return f"{value:+,}" if isinstance(value, int) else f"{value:+,.2f}"
         case _:
             return cell
 

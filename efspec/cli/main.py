@@ -26,6 +26,7 @@ COMMANDS = (
     "score",
     "validate",
     "show",
+    "diff",
     "generate",
     "import",
     "convert",

@@ -27,7 +27,8 @@ class InputFormat(StrEnum):
     jsonl = "jsonl"
 
 
-def _shipped(incomplete: str) -> list[str]:
+def shipped_names(incomplete: str) -> list[str]:
+    """Names of shipped specs that begin as a word does, for shell completion."""
     from efspec.resources import shipped_specs
 
     return [name for name in shipped_specs() if name.startswith(incomplete)]
@@ -38,7 +39,7 @@ SpecArgument = Annotated[
     typer.Argument(
         metavar="SPEC",
         help="A spec: a path, the name of a shipped spec such as v2_s1, or - for standard input.",
-        autocompletion=_shipped,
+        autocompletion=shipped_names,
     ),
 ]
 SpecArguments = Annotated[
@@ -46,7 +47,7 @@ SpecArguments = Annotated[
     typer.Argument(
         metavar="SPEC",
         help="Specs: paths, names of shipped specs such as v2_s1, or - for standard input.",
-        autocompletion=_shipped,
+        autocompletion=shipped_names,
     ),
 ]
 SetOption = Annotated[

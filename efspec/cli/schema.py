@@ -103,11 +103,31 @@ def all_schemas() -> dict[str, str]:
             "Summary": {**_record_schema(Summary), "additionalProperties": False},
         },
     }
-    return {**schemas(), "score.schema.json": json.dumps(whole, indent=2) + "\n"}
+    own = {"diff.schema.json": _diff_schema(), "score.schema.json": whole}
+    return {**schemas(), **{name: json.dumps(one, indent=2) + "\n" for name, one in own.items()}}
+
+
+def _diff_schema() -> dict[str, Any]:
+    from efspec.cli.diff import Difference, Side
+    from efspec.cost.compare import Delta, StageCosts, TotalCosts
+    from efspec.spec.compare import Change, Option
+
+    parts = (Side, Option, Change, Delta, TotalCosts, StageCosts)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "efspec diff",
+        **_record_schema(Difference, *parts),
+        "$defs": {part.__name__: _record_schema(part, *parts[:i]) for i, part in enumerate(parts)},
+    }
 
 
 def _record_schema(record: type[Record], *others: type[Record]) -> dict[str, Any]:
-    """The JSON Schema of a record's `as_dict`; other records in it are references."""
+    """The JSON Schema of a record's `as_dict`; other records in it are references.
+
+    Args:
+        record: The record.
+        others: The records in it, and before each the records in that.
+    """
     from pydantic import create_model
 
     def model(record: type[Record], scope: dict[str, Any]) -> type[BaseModel]:
@@ -115,7 +135,9 @@ def _record_schema(record: type[Record], *others: type[Record]) -> dict[str, Any
         fields: dict[str, Any] = {name: hints[name] for name in record.fields}
         return create_model(record.__name__, **fields)
 
-    scope = {other.__name__: model(other, {}) for other in others}
+    scope: dict[str, Any] = {}
+    for other in others:
+        scope[other.__name__] = model(other, scope)
     schema = model(record, scope).model_json_schema(mode="serialization")
     schema.pop("$defs", None)
     del schema["title"]

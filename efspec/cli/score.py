@@ -25,6 +25,7 @@ from efspec.cli.options import (
     is_stream,
     of_each,
 )
+from efspec.cli.plot import PlotOption, XOption, YOption, chart, collected, write_plot
 from efspec.errors import EfspecError
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def score(
         Format | None, typer.Option("--format", help="How to print; --json is --format json.")
     ] = None,
     output: OutputOption = None,
+    plot: PlotOption = None,
+    x: XOption = None,
+    y: YOption = None,
     set_: SetOption = None,
     size: SizeOption = None,
     input_format: InputFormatOption = None,
@@ -106,6 +110,9 @@ def score(
 
     --json and --by give all figures of a network, --format jsonl, csv and parquet those of the
     whole: a line or row for each.
+
+    --plot draws the specs by two of their figures, and the Pareto front: those that no other beats
+    in both. It needs matplotlib.
     """
     from efspec.cost import given
 
@@ -114,6 +121,7 @@ def score(
     check_sources(specs)
     _check_latency(latency_ms, mes, sort, many)
     _check_output(chosen, by, output)
+    plotted = chart(plot, x, y, timed=latency_ms is not None)
     source = given(latency_ms) if latency_ms is not None else None
     constants = _constants(mes) if source else None
     sets = changes(set_, size)
@@ -121,17 +129,23 @@ def score(
         from efspec.spec.loader import load
 
         spec = load(specs[0], set=sets, input_format=input_format)
-        one = _split(spec, by or By.stage, source, constants)
-        _print(iter([one]), chosen, by, output, many=False)
+        scored = iter([_split(spec, by or By.stage, source, constants)])
+        scored = collected(scored, plotted) if plotted else scored
+        _print(scored, chosen, by, output, many=False)
+        if plotted:
+            write_plot(plotted)
         return
     whole = by is None and chosen is not Format.json
     loaded = _Loaded(specs, sets, input_format)
     with ticking("specs") as tick:
         scored = loaded.scores(_summary if whole else lambda spec: _split(spec, by or By.stage))
         scored = map(tick, scored)
+        scored = collected(scored, plotted) if plotted else scored
         if sort is not Sort.given:
             scored = iter(_sorted(scored, sort))
         _print(scored, chosen, by, output, many=True)
+    if plotted:
+        write_plot(plotted)
     if loaded.mistakes:
         print_count(loaded.mistakes)
         raise typer.Exit(1)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from efspec.cli.console import Cell, print_table
-from efspec.cli.options import InputFormatOption, SetOption, SizeOption, SpecArgument, read_plan
+from efspec.cli.files import write_lines
+from efspec.cli.options import (
+    InputFormatOption,
+    OutputOption,
+    SetOption,
+    SizeOption,
+    SpecArgument,
+    read_plan,
+)
 
 if TYPE_CHECKING:
     from efspec.plan import Part, Plan, Shape
@@ -22,6 +30,8 @@ class Format(StrEnum):
     tree = "tree"
     table = "table"
     json = "json"
+    svg = "svg"
+    mermaid = "mermaid"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +42,7 @@ def register(app: typer.Typer) -> None:
 def show(
     spec: SpecArgument,
     format_: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.tree,
+    output: OutputOption = None,
     set_: SetOption = None,
     size: SizeOption = None,
     input_format: InputFormatOption = None,
@@ -39,9 +50,15 @@ def show(
     """Show the network that a spec resolves to: its parts, shapes and changes of representation.
 
     The tree joins equal blocks; the table has a line for each part; json has every op with its
-    id, shapes and tensors.
+    id, shapes and tensors. svg is a diagram to print or to put on a page, light or dark as the
+    page is; mermaid is one for Markdown. The same spec gives the same bytes.
     """
     from efspec.plan import parts
+
+    if output is not None and format_ in (Format.tree, Format.table):
+        raise typer.BadParameter(
+            "what it writes needs --format json, svg or mermaid", param_hint="-o"
+        )
 
     plan = read_plan(spec, set_, size, input_format)
     match format_:
@@ -54,7 +71,15 @@ def show(
             ]
             print_table(["part", "type", "input", "output", "options"], rows, _title(plan))
         case Format.json:
-            typer.echo(json.dumps(as_dict(plan), indent=2))
+            write_lines(output, json.dumps(as_dict(plan), indent=2).splitlines())
+        case Format.svg:
+            from efspec.diagram import svg
+
+            write_lines(output, svg(plan).splitlines())
+        case Format.mermaid:
+            from efspec.diagram import mermaid
+
+            write_lines(output, mermaid(plan).splitlines())
 
 
 def as_dict(plan: Plan) -> dict[str, object]:

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import efspec
+from efspec.diagram import mermaid, svg
 from efspec.resources import folder, shipped_specs
 from tests.cli.conftest import Run
 
@@ -138,7 +139,7 @@ def test_broken_templates_are_a_mistake(
 
 def test_schemas_are_listed_printed_and_written(run: Run, tmp_path: Path) -> None:
     names = run("schema").out.split()
-    assert names == ["network", "score"]
+    assert names == ["network", "diff", "score"]
     assert run("schema", "-o", "out").out == ""
     for name in names:
         text = run("schema", name).out
@@ -152,7 +153,7 @@ def test_schemas_are_listed_printed_and_written(run: Run, tmp_path: Path) -> Non
 def test_check_of_schemas_exits_3_on_a_difference(run: Run, tmp_path: Path) -> None:
     missing = run("schema", "-o", "out", "--check")
     assert (missing.code, missing.out) == (3, "")
-    assert len(missing.err.splitlines()) == 2
+    assert len(missing.err.splitlines()) == 3
     assert not (tmp_path / "out").exists()
     run("schema", "-o", "out")
     assert run("schema", "-o", "out", "--check").code == 0
@@ -168,7 +169,26 @@ def test_published_schemas_are_fresh(run: Run, update_golden: bool) -> None:
 
 
 def test_every_figure_of_a_score_is_described(run: Run) -> None:
-    schema = json.loads(run("schema", "score").out)
-    for part in schema["$defs"].values():
-        assert part["description"]
-        assert all(field["description"] for field in part["properties"].values())
+    for name in ("diff", "score"):
+        schema = json.loads(run("schema", name).out)
+        for part in schema["$defs"].values():
+            assert part["description"]
+            assert all(field["description"] for field in part["properties"].values())
+
+
+@pytest.mark.parametrize("form", ["json", "svg", "mermaid"])
+def test_what_is_shown_goes_to_a_file_or_to_standard_output(
+    run: Run, tiny: Path, tmp_path: Path, form: str
+) -> None:
+    printed = run("show", tiny, "--format", form)
+    assert (printed.code, printed.err) == (0, "")
+    assert run("show", tiny, "--format", form, "-o", "-") == printed
+    result = run("show", tiny, "--format", form, "-o", "net")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert (tmp_path / "net").read_text() == printed.out
+
+
+def test_diagrams_are_what_the_package_draws(run: Run, tiny: Path) -> None:
+    plan = efspec.resolve(efspec.load(tiny))
+    assert run("show", tiny, "--format", "svg").out == svg(plan)
+    assert run("show", tiny, "--format", "mermaid").out == mermaid(plan)

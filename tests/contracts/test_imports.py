@@ -23,6 +23,7 @@ LEVELS = {
     "importers": 2,
     "cost": 3,
     "codegen": 3,
+    "diagram": 3,
     "pytorch": 4,
     "cli": 6,
     "api": 6,
@@ -33,12 +34,12 @@ OUTSIDE = {
     0: set(),
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
-    3: {"jinja2", "numpy"},
+    3: {"jinja2", "matplotlib", "numpy"},
     4: {"torch", "safetensors"},
     5: set(),
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
-BACKENDS = {"cost", "codegen"}
+BACKENDS = {"cost", "codegen", "diagram"}
 """They see a plan, never a spec."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "coremltools", "numpy", "jinja2", "timm")
+HEAVY = ("torch", "coremltools", "numpy", "jinja2", "matplotlib", "timm")
 
 CHECK = """
 import sys
@@ -31,6 +31,10 @@ assert not heavy, heavy
         (["validate", "v2_s1"], ()),
         (["show", "v1_l1"], ()),
         (["show", "v1_l1", "--format", "json"], ()),
+        (["show", "v1_l1", "--format", "svg"], ()),
+        (["show", "v1_l1", "--format", "mermaid"], ()),
+        (["diff", "v1_l1", "v2_s1"], ()),
+        (["diff", "v1_l1", "v2_s1", "--json"], ()),
         (["generate", "v2_s1"], ("jinja2",)),
         (["schema", "network"], ()),
         (["doctor"], ()),
