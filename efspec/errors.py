@@ -38,23 +38,23 @@ class Diagnostic(Record):
 
     def render(self) -> str:
         """The diagnostic as text for a terminal, several lines, without a final newline."""
-        place = self.file
+        place = _visible(self.file)
         if self.line:
             place = f"{place}:{self.line}:{self.column}"
         lines = [
             (f"{place}: " if place else "")
             + f"error[{self.name}]: "
-            + (f"{self.field}: " if self.field else "")
-            + self.message
+            + (f"{_visible(self.field)}: " if self.field else "")
+            + "\n".join(map(_visible, self.message.split("\n")))
         ]
         margin = " " * len(str(self.line)) if self.line else " "
         if self.line and self.source:
             text, caret = _window(self.source, self.column)
             lines += [f"{margin} |", f"{self.line} | {text}", f"{margin} | {caret}"]
         if self.expected:
-            lines.append(f"{margin} = expected: {self.expected}")
+            lines.append(f"{margin} = expected: {_visible(self.expected)}")
         if self.fix:
-            lines.append(f"{margin} = fix: {self.fix}")
+            lines.append(f"{margin} = fix: {_visible(self.fix)}")
         return "\n".join(lines)
 
 
@@ -113,4 +113,9 @@ def _window(source: str, column: int, width: int = 100) -> tuple[str, str]:
         text = "..." + text[3:]
     if start + width < len(source):
         text = text[:-3] + "..."
-    return "".join(c if c.isprintable() else "?" for c in text), " " * (column - 1 - start) + "^"
+    return _visible(text), " " * (column - 1 - start) + "^"
+
+
+def _visible(text: str) -> str:
+    """A text without what moves a terminal's cursor, changes its colours or turns it around."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

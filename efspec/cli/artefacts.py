@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import keyword
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efspec.cli.files import TEMPORARY, replaced
+from efspec.cli.files import TEMPORARY, locked, replace_together
 from efspec.errors import fail, suggestion
 from efspec.pytorch.seed import check_seed
 
@@ -38,8 +39,9 @@ def write_artefacts(
 ) -> dict[str, Path]:
     """Write the artefacts of a plan, and then `build.json`, which lists them with their hashes.
 
-    Each file is written under a temporary name and renamed: it is there as it was, or as it is to
-    be. Until the list is written anew it is away, so that a folder with a list is a whole one.
+    All files are written under temporary names, and then renamed: each is there as it was, or as
+    it is to be, and where one cannot be written none is changed. While they are renamed the list
+    is away, so that a folder with a list is a whole one; of several builds, one renames at a time.
     Artefacts of the same network that an earlier build left stay in the list.
 
     Args:
@@ -70,7 +72,19 @@ def write_artefacts(
     except OSError as error:
         place = str(error.filename or folder)
         raise fail("cannot-access", error.strerror or str(error), file=place) from error
+    except ValueError as error:  # a null byte, or half of a character
+        if _is_path(folder):
+            raise
+        raise fail("cannot-access", "no folder can be called so", file=str(folder)) from error
     return {target: folder / name for target, (name, _) in contents.items()}
+
+
+def _is_path(path: Path) -> bool:
+    """Whether a file system can take a path."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def check_targets(targets: tuple[str, ...]) -> None:
@@ -105,22 +119,24 @@ def file_stem(plan: Plan) -> str:
 
 def _write(plan: Plan, folder: Path, contents: dict[str, tuple[str, bytes]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob(f"{TEMPORARY}*"):
-        left_over.unlink(missing_ok=True)
+    with locked(folder):
+        for left_over in folder.glob(f"{TEMPORARY}*"):
+            left_over.unlink(missing_ok=True)
+        listing = json.dumps(_listing(plan, folder, contents), indent=2) + "\n"
+        files = {folder / name: data for name, data in contents.values()}
+        manifest = folder / MANIFEST
+        replace_together({**files, manifest: listing.encode()}, manifest)
+
+
+def _listing(plan: Plan, folder: Path, contents: dict[str, tuple[str, bytes]]) -> dict[str, object]:
+    """What `build.json` is to say: what is to be written, and what is there and stays."""
     entries: dict[str, Entry] = {
         target: {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         for target, (name, data) in contents.items()
     }
-    manifest = folder / MANIFEST
-    kept = {t: entry for t, entry in _intact(manifest, plan).items() if t not in entries}
-    manifest.unlink(missing_ok=True)
-    for name, data in contents.values():
-        with replaced(folder / name) as temporary:
-            temporary.write_bytes(data)
-    artefacts = {t: (entries | kept)[t] for t in TARGETS if t in entries or t in kept}
-    listing = {"name": plan.name, "hash": plan.hash, "input": plan.input, "artefacts": artefacts}
-    with replaced(manifest) as temporary:
-        temporary.write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
+    listed = {**_intact(folder / MANIFEST, plan), **entries}
+    artefacts = {target: listed[target] for target in TARGETS if target in listed}
+    return {"name": plan.name, "hash": plan.hash, "input": plan.input, "artefacts": artefacts}
 
 
 def _intact(manifest: Path, plan: Plan) -> dict[str, Entry]:
@@ -134,7 +150,7 @@ def _intact(manifest: Path, plan: Plan) -> dict[str, Entry]:
             for target, entry in listing["artefacts"].items()
             if _sha256(manifest.parent / entry["file"]) == entry["sha256"]
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}  # no list, or no list of ours: nothing is known to be whole
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import typer
 
+from efspec.cli.interrupts import stop_if_seen
 from efspec.errors import EfspecError
 
 ItemT = TypeVar("ItemT")
@@ -138,10 +139,11 @@ def _cell(cell: Cell) -> str:
 def progress(total: int) -> Iterator[Callable[[str], None]]:
     """Show what is being done on standard error, where that is a terminal.
 
-    Gives a function that is called at the start of each of `total` steps with what it does.
+    Gives a function that is called at the start of each of `total` steps with what it does, and
+    that stops there if Ctrl-C was pressed.
     """
     if not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda step: stop_if_seen()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -159,6 +161,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
         def step(description: str) -> None:
             nonlocal started
+            stop_if_seen()
             bar.update(task, description=description, advance=1 if started else 0)
             started = True
 

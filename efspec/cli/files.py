@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".efspec-"
@@ -23,27 +23,81 @@ def replaced(target: Path) -> Iterator[Path]:
     Raises:
         OSError: When the target cannot be written; it names the target or its folder.
     """
+    with _unfinished(target) as (temporary, place):
+        yield temporary
+        _finish(temporary, place)
+
+
+def replace_together(files: Mapping[Path, bytes], listing: Path) -> None:
+    """Write files of which one lists the others: all of them, or none where one cannot be written.
+
+    The list is away while files take their places, so that one that is there is a true one.
+
+    Args:
+        files: What each file is to hold; the list is the last.
+        listing: The file that lists the others.
+
+    Raises:
+        OSError: When one cannot be written; it names the file or its folder.
+    """
+    with ExitStack() as stack:
+        pairs = []
+        for target, data in files.items():
+            pairs.append(stack.enter_context(_unfinished(target)))
+            pairs[-1][0].write_bytes(data)
+        listing.unlink(missing_ok=True)
+        for temporary, place in pairs:
+            _finish(temporary, place)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder from others that lock it; a process that ends in any way lets go of it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # nor have some network file systems
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[tuple[Path, Path]]:
+    """A temporary path, and the path whose place it is to take."""
     import tempfile
 
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
     if target.exists() and not target.is_file():
-        yield target
+        yield target, target
         return
-    target = target.resolve() if target.is_symlink() else target
+    if target.is_symlink():
+        link, target = target, Path(os.path.realpath(target))
+        if target.is_symlink():  # they lead in a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(link))
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     try:
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=target.suffix, dir=target.parent)
     except OSError as error:  # it names the temporary file, of which the user knows nothing
         raise OSError(error.errno, error.strerror, str(target.parent)) from None
-    os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        os.close(handle)
         temporary.chmod(mode)  # mkstemp makes files for its owner's eyes only
-        temporary.replace(target)
+        yield temporary, target
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _finish(temporary: Path, place: Path) -> None:
+    if temporary != place:
+        temporary.replace(place)
 
 
 def write_lines(output: Path | None, lines: Iterable[str]) -> None:

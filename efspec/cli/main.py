@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -18,6 +19,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 import typer  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
 
+from efspec.cli import interrupts  # noqa: E402
 from efspec.cli.console import print_error  # noqa: E402
 from efspec.errors import EfspecError, fail  # noqa: E402
 
@@ -88,11 +90,23 @@ def options(
     """
 
 
+def _open_streams() -> None:
+    """Make streams that take and give anything: there may be none, or one that knows ASCII only."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # the process was started with it closed
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, mode), "utf-8"))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; mistakes of the user become diagnostics and exit code 1."""
     gc.enable()
     atexit.register(gc.freeze)  # nor is there a reason to look through everything at the end
+    interrupts.listen()
     try:
+        _open_streams()
         app()
     except EfspecError as error:
         print_error(error)
@@ -104,6 +118,10 @@ def main() -> None:
         file = str(error.filename or "")
         print_error(fail("cannot-access", error.strerror or str(error), file=file))
         sys.exit(1)
+    except Exception:
+        if interrupts.seen():  # a library took it for an error of its own, and failed later
+            sys.exit(interrupts.EXIT)
+        raise
 
 
 if __name__ == "__main__":

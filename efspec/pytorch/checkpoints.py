@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from efspec.errors import fail
 from efspec.plan import Plan
 from efspec.pytorch.adapt import Adapted, adapt, listed
+from efspec.pytorch.claims import too_much
 from efspec.pytorch.source import Source
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "module")
@@ -41,10 +43,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise fail("no-such-checkpoint", "there is no such file", file=str(path))
     try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        found = too_much(path)
+        content: Any = None if found else _read(path)
     except Exception as error:  # a damaged file can fail anywhere in the readers
         raise fail(
             "unreadable-checkpoint",
@@ -53,6 +53,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             expected="tensors by name, as torch.save or safetensors writes them, without code",
             fix="save `model.state_dict()` instead of the whole model",
         ) from error
+    if found:
+        fix = "save `model.state_dict()` again, with torch.save or safetensors"
+        raise fail("unreadable-checkpoint", found, file=str(path), fix=fix)
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -76,6 +79,14 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if all(key.startswith("module.") for key in content):
         content = {key.removeprefix("module."): value for key, value in content.items()}
     return {key: value for key, value in content.items() if not key.endswith(_DERIVED)}
+
+
+def _read(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how things used to be saved; the user only reads
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _is_usable(tensor: Tensor) -> bool:

@@ -70,6 +70,8 @@ def opened(path: Path) -> BinaryIO:
         raise fail("unreadable-file", "it is a folder", file=str(path)) from None
     except OSError as error:
         raise _unreadable(path, error) from None
+    except ValueError:  # with a null byte, or half of a character
+        raise fail("unreadable-file", "no file can be called so", file=str(path)) from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -97,7 +99,7 @@ def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
         EfspecError: When it is too large, is not UTF-8, or holds control characters.
     """
     if len(data) > MAX_BYTES:
-        what = "it" if first_line == 1 else f"line {first_line}"
+        what = f"line {first_line}" if first_line > 1 else "it"
         message = f"{what} is larger than {MAX_BYTES // 1024:,} KiB"
         raise fail("file-too-large", message, file=name)
     if isinstance(data, bytes):

@@ -51,12 +51,27 @@ def parse_json(source: Source) -> object:
     except json.JSONDecodeError as error:
         raise _syntax_error(source, error) from None
     except (_NeedsPositions, RecursionError, ValueError):  # ValueError: an endless integer
+        _check_rest(source)
         mistakes: list[Diagnostic] = []
         read_json(source, mistakes)
         raise EfspecError(mistakes) from None
     if re.search(_SURROGATE, source.text):
         read_json(source, [])  # refuses halves of characters
     return values
+
+
+def _check_rest(source: Source) -> None:
+    """Refuse what is not JSON behind a mistake that ended reading.
+
+    Raises:
+        EfspecError: When it is not.
+    """
+    try:
+        json.loads(source.text)
+    except json.JSONDecodeError as error:
+        raise _syntax_error(source, error) from None
+    except (RecursionError, ValueError):  # reading with positions ends at these, too
+        pass
 
 
 def read_json(source: Source, mistakes: list[Diagnostic]) -> Node:

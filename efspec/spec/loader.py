@@ -30,6 +30,8 @@ from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Node, Source, SourceMap, placed, plain, require_fields, tree
 from efspec.spec.yaml_reader import read_yaml
 
+MAX_SKIPPED = 256 * MAX_BYTES
+"""How much of a line that is too long is skipped before giving up: some devices never end one."""
 MAX_SHOWN = 100
 """How many mistakes of one spec are told."""
 
@@ -151,9 +153,12 @@ def _lines(
     number = 0
     while line := stream.readline(MAX_BYTES + 1):
         number += 1
-        rest = line
+        rest, skipped = line, 0
         while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):  # skip what is too long
-            rest = stream.readline(MAX_BYTES + 1)
+            rest, skipped = stream.readline(MAX_BYTES + 1), skipped + len(rest)
+            if skipped > MAX_SKIPPED:
+                yield _result(partial(_from_line, line, name, number, options, folder))
+                return
         if line.strip():
             yield _result(partial(_from_line, line.rstrip(b"\r\n"), name, number, options, folder))
 

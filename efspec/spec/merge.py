@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from efspec.blocks.options import counted
 from efspec.errors import Diagnostic, suggestion
+from efspec.spec.files import decode
 from efspec.spec.source_map import MAX_DEPTH, Node, Place, Source, field_text
 from efspec.spec.yaml_reader import read_yaml
+
+MAX_CHANGES = 1000
+"""How many changes `set` may hold: each is made on what the others left."""
+MAX_COMPARED = 100
+"""How many fields are looked through for one that may have been meant; no part has as many."""
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -55,7 +62,7 @@ def apply_options(root: Node, options: Sequence[Option], mistakes: list[Diagnost
         source = Source(change.origin, first_line=0)
         value = Node(None, source)
         if change.value.strip():
-            value = read_yaml(Source(change.origin, change.value, first_line=0), mistakes)
+            value = read_yaml(decode(change.value, change.origin, first_line=0), mistakes)
         root = assign(root, change.path, value, source.place(0, 0), mistakes)
     return root
 
@@ -85,6 +92,18 @@ def apply_changes(root: Node, changes: Node, mistakes: list[Diagnostic]) -> Node
                 message="it is not a mapping",
                 field="set",
                 expected="fields and values, such as {stages.2.width: 128}",
+                **changes.place(),
+            )
+        )
+        return root
+    if len(changes.value) > MAX_CHANGES:
+        mistakes.append(
+            Diagnostic(
+                name="too-many-values",
+                message=counted(len(changes.value), "change"),
+                field="set",
+                expected=f"at most {MAX_CHANGES:,}",
+                fix="write the fields themselves",
                 **changes.place(),
             )
         )
@@ -132,15 +151,15 @@ def _path_problem(root: Node, parts: list[str]) -> tuple[str, str, str] | None:
     node: Node | None = root
     for depth, part in enumerate(parts):
         if node is None:
-            if part.isdigit():
+            if part.isdecimal():
                 return f"`{'.'.join(parts[:depth])}` is not there", "a list that is there", ""
             continue
-        so_far = field_text(tuple(int(p) if p.isdigit() else p for p in parts[:depth]))
+        so_far = field_text(tuple(int(p) if _is_index(p) else p for p in parts[:depth]))
         children = node.value
         if isinstance(children, list):
             if not part.isdecimal():
                 return f"`{so_far}` is a list, and `{part}` is no index of it", example, ""
-            if len(part) > 6 or int(part) >= len(children):
+            if not _is_index(part) or int(part) >= len(children):
                 last = f"an index from 0 to {len(children) - 1}" if len(children) > 1 else "0"
                 entries = counted(len(children), "element")
                 return f"`{so_far}` has {entries}, so there is no {part}", last, ""
@@ -148,14 +167,20 @@ def _path_problem(root: Node, parts: list[str]) -> tuple[str, str, str] | None:
         elif isinstance(children, dict):
             if part not in children and part.isdecimal():
                 return f"`{so_far}` is a mapping, and {part} is no field of it", example, ""
-            near = suggestion(part, children)
-            if part not in children and near and depth + 1 < len(parts):
-                return f"there is no `{part}` to change a part of", "", near
+            if part not in children and depth + 1 < len(parts):
+                near = suggestion(part, islice(children, MAX_COMPARED))
+                if near:
+                    return f"there is no `{part}` to change a part of", "", near
             node = children.get(part)
         else:
             fix = f"set `{'.'.join(parts[:depth])}` as a whole"
             return f"`{so_far}` is a single value, without parts", "", fix
     return None
+
+
+def _is_index(part: str) -> bool:
+    """Whether a part of a path can be an index; lists are never as long as more digits say."""
+    return part.isdecimal() and len(part) <= 6
 
 
 def _replaced(root: Node, parts: list[str], value: Node) -> Node:

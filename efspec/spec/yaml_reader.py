@@ -103,12 +103,13 @@ def read_yaml(source: Source, mistakes: list[Diagnostic]) -> Node:
 class _Open:
     """A collection whose end has not come yet."""
 
-    __slots__ = ("anchor", "count", "key", "node")
+    __slots__ = ("anchor", "count", "depth", "key", "node")
 
     def __init__(self, node: Node, anchor: str | None) -> None:
         self.node = node
         self.anchor = anchor
         self.count = 1  # nodes in it, aliases expanded
+        self.depth = 1  # how deep it is nested, aliases expanded
         self.key: tuple[str | None, tuple[int, int]] | None = None
 
 
@@ -120,7 +121,7 @@ class _Reader:
         self.mistakes = mistakes
         self.root: Node | None = None
         self.stack: list[_Open] = []
-        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
         self.aliases = 0
 
     def take(self, event: yaml.Event) -> None:
@@ -138,16 +139,13 @@ class _Reader:
         elif isinstance(event, yaml.CollectionStartEvent):
             self.check_tag(event)
             self.refuse_as_key(event, "a list or a mapping")
-            if len(self.stack) >= MAX_DEPTH:
-                raise self.mistake(
-                    "too-deep", f"nested more than {MAX_DEPTH} deep", event, fix="flatten it"
-                )
+            self.refuse_depth(event, len(self.stack) + 1)
             empty: dict[str, Node] | list[Node]
             empty = {} if isinstance(event, yaml.MappingStartEvent) else []
             self.stack.append(_Open(self.node(empty, event), event.anchor))
         elif isinstance(event, yaml.CollectionEndEvent):
             closed = self.stack.pop()
-            self.add(closed.node, closed.anchor, closed.count)
+            self.add(closed.node, closed.anchor, closed.count, closed.depth)
         elif isinstance(event, yaml.AliasEvent):
             self.refuse_as_key(event, "an alias")
             self.alias(event)
@@ -185,15 +183,16 @@ class _Reader:
             ).diagnostics
         return event.value, _position(event)
 
-    def add(self, node: Node, anchor: str | None, count: int = 1) -> None:
+    def add(self, node: Node, anchor: str | None, count: int = 1, depth: int = 0) -> None:
         """Put a complete node where it belongs."""
         if anchor:
-            self.anchors[anchor] = (node, count)
+            self.anchors[anchor] = (node, count, depth)
         if not self.stack:
             self.root = node
             return
         top = self.stack[-1]
         top.count += count
+        top.depth = max(top.depth, depth + 1)
         if top.count > MAX_NODES:
             raise fail(
                 "too-many-values",
@@ -222,8 +221,9 @@ class _Reader:
                 event,
                 fix="mark it, or put quotes around the text",
             )
-        node, count = self.anchors[event.anchor]
-        self.add(self.node(node.value, event), None, count)
+        node, count, depth = self.anchors[event.anchor]
+        self.refuse_depth(event, len(self.stack) + depth)
+        self.add(self.node(node.value, event), None, count, depth)
 
     def scalar(self, event: yaml.ScalarEvent) -> Scalar:
         """The value of a scalar without quotes, by the core schema of YAML 1.2."""
@@ -247,6 +247,13 @@ class _Reader:
             self.mistakes += self.mistake(
                 "yaml-tag", f"the tag `{_short_tag(event.tag)}`", event, fix="remove the tag"
             ).diagnostics
+
+    def refuse_depth(self, event: yaml.Event, depth: int) -> None:
+        """Refuse what is nested too deep."""
+        if depth > MAX_DEPTH:
+            raise self.mistake(
+                "too-deep", f"nested more than {MAX_DEPTH} deep", event, fix="flatten it"
+            )
 
     def refuse_as_key(self, event: yaml.NodeEvent, what: str) -> None:
         """Refuse what is no scalar where a key is due."""
