@@ -16,5 +16,6 @@ def folder(kind: str) -> Path:
 def shipped_specs() -> dict[str, Path]:
     """Path of each shipped network spec by its name, such as `v2_s1` or `ablation/row4`."""
     root = folder("specs")
-    paths = sorted({*root.glob("*.yaml"), *root.glob("ablation/*.yaml")} - {root / "mes.yaml"})
+    files = [*root.iterdir(), *(root / "ablation").iterdir()]
+    paths = sorted(file for file in files if file.suffix == ".yaml" and file.name != "mes.yaml")
     return {str(path.relative_to(root).with_suffix("").as_posix()): path for path in paths}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -80,11 +79,15 @@ def print_one(one: Summary, rows: list[Row], by: str) -> None:
 
 def json_lines(scored: Iterable[Scored], by: str | None) -> Iterator[str]:
     """A score on each line."""
+    import json
+
     return (json.dumps(_as_dict(*pair, by)) for pair in scored)
 
 
 def json_texts(scored: Iterable[Scored], by: str | None) -> Iterator[str]:
     """Scores, each as a text of several lines."""
+    import json
+
     return (json.dumps(_as_dict(*pair, by), indent=2) for pair in scored)
 
 

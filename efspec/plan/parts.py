@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from efspec.plan.module import CallStep, Module, OpStep, PlacedOp, Plan
 from efspec.plan.op import Shape
 from efspec.record import Node
-
-_STAGE = re.compile(r"stages\.(\d+)")
 
 
 class Part(Node):
@@ -67,11 +63,11 @@ def ops_by_part(plan: Plan) -> dict[str, list[PlacedOp]]:
 
 
 def _part(path: str, step: CallStep) -> Part:
-    stage = _STAGE.match(path)
+    stages, _, rest = path.partition(".")
     return Part(
         path=path,
         type=step.module.block.class_name(),
-        stage=int(stage[1]) if stage else None,
+        stage=int(rest.partition(".")[0]) if stages == "stages" else None,
         module=step.module,
         input=step.inputs[0].shape,
         output=step.outputs[0].shape,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Literal
 
@@ -203,10 +202,10 @@ def _enclosed(start: str, items: list[list[str]], end: str) -> list[str]:
 def _scalar(value: object) -> str:
     if isinstance(value, str):
         safe = re.fullmatch(_PLAIN, value) and value.lower() not in _READ_AS_OTHERS
-        return value if safe else json.dumps(value, ensure_ascii=False)
+        return value if safe else orjson.dumps(value).decode()
     if isinstance(value, float):
         return _number(value)
-    return json.dumps(value)
+    return orjson.dumps(value).decode()
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.spec.files import MAX_BYTES, decode, find, format_of, read_bytes
-from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import apply_changes, merge
 from efspec.spec.source_map import Node, require_fields
 from efspec.spec.yaml_reader import read_yaml
@@ -72,6 +71,8 @@ def _base(
     if form == "yaml":
         root = read_yaml(source, mistakes)
     else:
+        from efspec.spec.json_reader import parse_json, read_json
+
         parse_json(source)  # for its mistakes
         root = read_json(source, mistakes)
     require_fields(root)

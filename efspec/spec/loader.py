@@ -24,7 +24,6 @@ from efspec.spec.files import (
     opened,
     read_bytes,
 )
-from efspec.spec.json_reader import parse_json, read_json
 from efspec.spec.merge import Option, apply_options
 from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Node, Source, SourceMap, placed, plain, require_fields, tree
@@ -196,6 +195,8 @@ def _from_source(source: Source, form: str, options: Sequence[Option], folder: P
         raise fail("unknown-format", f"there is no format {form!a}", expected=", ".join(FORMATS))
     if form == "yaml":
         return _from_tree(read_yaml(source, mistakes), mistakes, options, folder)
+    from efspec.spec.json_reader import parse_json, read_json  # YAML need not wait for it
+
     data = parse_json(source)
     if not options and isinstance(data, dict) and "extends" not in data and "set" not in data:
         return _checked(data, SourceMap(partial(read_json, source, [])), [])
