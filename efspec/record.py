@@ -32,6 +32,9 @@ class Record:
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """A record of the fields' values, by position or by name."""
+        if not named and len(values) == len(self.fields):  # plans are made of thousands of these
+            self.__dict__.update(zip(self.fields, values, strict=True))
+            return
         given = dict(zip(self.fields, values, strict=False)) | named if values else named
         if len(values) + len(named) != len(given) or (named and not named.keys() <= self._known):
             raise TypeError(f"{type(self).__name__} takes each of {self.fields} once at most")

@@ -74,7 +74,7 @@ def count_module(module: Module) -> Counts:
 
 def count_op(op: AnyOp, inputs: tuple[Shape, ...], output: Shape) -> Counts:
     """The counts of one op on one image."""
-    params = sum(math.prod(shape) for shape in op.parameters().values())
+    params = sum(map(math.prod, op.parameters().values()))
     return Counts(params, 0 if op.parameters_fold else params, macs(op, inputs, output))
 
 

@@ -78,8 +78,11 @@ class Block(Record, ABC):
 
     def structure(self) -> tuple[tuple[str, object], ...]:
         """The structural fields, by name."""
-        sizes = self.sizes()
-        return tuple((name, getattr(self, name)) for name in self.fields if name not in sizes)
+        values = {name: getattr(self, name) for name in self.fields}
+        arguments = self.arguments
+        return tuple(
+            [(n, value) for n, value in values.items() if n not in arguments or value is None]
+        )
 
     def symbolic(self) -> Self:
         """The block with its arguments written as their names."""

@@ -67,7 +67,7 @@ class Builder:
             inputs: What it is applied to.
             var: Variable that the printed source keeps the result in, if it is to have one.
         """
-        if op.parameters() or op.buffers() or name not in self._applied:
+        if name not in self._applied or op.parameters() or op.buffers():
             self._claim(name)
         else:
             self._check_same(name, op)

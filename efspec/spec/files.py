@@ -110,7 +110,8 @@ def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
     else:
         text = data
     source = Source(name, text.removeprefix("\ufeff"), first_line)
-    if not source.text.isprintable():
+    # Nearly all texts are printable but for line breaks; only others are looked at one by one.
+    if not (source.text.isprintable() or source.text.replace("\n", "").isprintable()):
         _check_characters(source)
     return source
 

@@ -63,7 +63,7 @@ def _traced(spec: NetworkSpec, depth: int | None, mistakes: list[Mistake]) -> Mo
 def parameter_count(module: Module) -> int:
     """How many trainable parameters a module and all below it have."""
     return sum(
-        sum(math.prod(shape) for shape in step.op.parameters().values())
+        sum(map(math.prod, step.op.parameters().values()))
         if isinstance(step, OpStep)
         else parameter_count(step.module)
         for step in module.steps
