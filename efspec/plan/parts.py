@@ -63,11 +63,13 @@ def ops_by_part(plan: Plan) -> dict[str, list[PlacedOp]]:
 
 
 def _part(path: str, step: CallStep) -> Part:
-    stages, _, rest = path.partition(".")
+    # A conversion between two stages, such as `stages.to_map`, is in none.
+    name, _, rest = path.partition(".")
+    number = rest.partition(".")[0] if name == "stages" else ""
     return Part(
         path=path,
         type=step.module.block.class_name(),
-        stage=int(rest.partition(".")[0]) if stages == "stages" else None,
+        stage=int(number) if number.isdecimal() else None,
         module=step.module,
         input=step.inputs[0].shape,
         output=step.outputs[0].shape,
