@@ -24,7 +24,9 @@ SECONDS = 30
 machine."""
 BYTES = 1 << 30
 CASES = 100
-PER_TEST = 10
+PER_TEST = 50
+CHECKPOINTS = 10
+"""How many of them may be checkpoints, which take long as they start torch."""
 SUFFIXES = {"json": ".json", "jsonl": ".jsonl", "torch": ".pth", "safetensors": ".safetensors"}
 GARBAGE = [
     "",
@@ -62,7 +64,12 @@ def broken(count: int) -> list[Input]:
 
     found: list[Input] = []
     wanted = (one for one in inputs(1) if one.kind not in ("fields", "set", "name", "mes"))
+    checkpoints = 0
     for one in wanted:
+        if one.kind in ("torch", "safetensors"):
+            checkpoints += 1
+            if checkpoints > CHECKPOINTS:
+                continue
         try:
             give(one, Path())
         except efspec.EfspecError:
@@ -142,11 +149,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=ascii)
 def test_garbage_in_options(garbage: str, folder: Path) -> None:
-    for arguments in (
-        ["score", "tiny.yaml", "--size", garbage],
-        ["score", "tiny.yaml", "--set", f"stages.{garbage}.width={garbage}"],
-        ["score", "tiny.yaml", "--latency-ms", garbage],
-    ):
+    options = [
+        ["--size", garbage],
+        ["--set", f"stages.{garbage}.width={garbage}"],
+        ["--latency-ms", garbage],
+    ]
+    for option in random.Random(len(garbage)).sample(options, 2):
+        arguments = ["score", "tiny.yaml", *option]
         result = run(*arguments)
         is_latency = arguments[2] == "--latency-ms" and garbage in ("1e3", "9" * 30)
         assert result.returncode in ((0,) if is_latency else (1, 2)), (arguments, result)

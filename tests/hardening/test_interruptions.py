@@ -121,7 +121,7 @@ def test_killed_at_any_use_of_the_file_system(folder: Path) -> None:
     assert len(seen) > 3  # it was killed in the middle, too
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(4))
 def test_killed_at_a_random_moment(folder: Path, number: int) -> None:
     process = start("build", "tiny.yaml", "-o", "out", "--seed", "1")
     wait_or(process, random.Random(number).uniform(0.5, 3.5), signal.SIGKILL)
@@ -130,7 +130,7 @@ def test_killed_at_a_random_moment(folder: Path, number: int) -> None:
     repair(folder, found)
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(4))
 def test_interrupted_at_a_random_moment(folder: Path, number: int) -> None:
     process = start("build", "tiny.yaml", "-o", "out", "--seed", "1")
     code, error = wait_or(process, random.Random(number).uniform(0.4, 3.0), signal.SIGINT)
@@ -159,7 +159,7 @@ def wait_or(process: subprocess.Popen[str], seconds: float, number: int) -> tupl
     return process.returncode, error
 
 
-@pytest.mark.parametrize("limit", [0, 1, 1000, 8_000, 30_000])
+@pytest.mark.parametrize("limit", [0, 1000, 30_000])
 def test_no_room(folder: Path, limit: int) -> None:
     """The largest file that may be written stands in for a full disk."""
     before = contents(folder / "out")
