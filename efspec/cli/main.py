@@ -7,8 +7,10 @@ import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from keyword import iskeyword
+from pathlib import Path
 from typing import Annotated, Any
 
 # Start-up: what is imported stays, so looking for garbage meanwhile is wasted; and looking through
@@ -64,6 +66,17 @@ class Commands(TyperGroup):
                 self.commands[name] = typer.main.get_command(own)
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader of its output that has seen enough ends it, and all is well."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # here, where it is known what to do if it fails
+        except BrokenPipeError:
+            _give_up_stdout()
+            raise typer.Exit from None
+
 
 app = typer.Typer(name="efspec", cls=Commands, no_args_is_help=True, **SETTINGS)
 
@@ -100,6 +113,15 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _give_up_stdout() -> None:
+    """Lose what cannot be written, which Python would try again at the end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line; mistakes of the user become diagnostics and exit code 1."""
     gc.enable()
@@ -112,9 +134,7 @@ def main() -> None:
         print_error(error)
         sys.exit(1)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough
-            sys.stderr.close()
-            sys.exit(0)
+        _give_up_stdout()
         file = str(error.filename or "")
         print_error(fail("cannot-access", error.strerror or str(error), file=file))
         sys.exit(1)

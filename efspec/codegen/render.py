@@ -44,7 +44,7 @@ def generate(plan: Plan, templates: Path | None = None) -> str:
             classes=[c for c in writer.classes.values() if c.name != writer.network.name],
             support=writer.support,
             format=GENERATED_FORMAT,
-            description=ascii(plan.description)[1:-1],
+            description=ascii(plan.description.strip())[1:-1],
         )
     except Exception as error:  # a template of the user's may do anything
         if templates is None:

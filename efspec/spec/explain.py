@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import islice
 from typing import Any
 
@@ -97,7 +97,14 @@ def _explained(
             return _unknown_field(error, root)
         case "union_tag_not_found":
             types = error.at.types
-            fix = next((f"write `type: {t}`" for t in types if t in value), "")
+            fix = next(
+                (
+                    f"write `type: {t}`"
+                    for t in types
+                    if isinstance(value, Container) and t in value
+                ),
+                "",
+            )
             listed = ", ".join(types)
             return error.diagnostic("missing-type", "it has no `type`", expected=listed, fix=fix)
         case "union_tag_invalid":
