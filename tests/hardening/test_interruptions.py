@@ -18,7 +18,7 @@ from efspec.cli.artefacts import MANIFEST
 from tests.cli.conftest import TINY
 
 COMMAND = [sys.executable, "-m", "efspec"]
-STEP = 5
+STEP = 3
 """Every how many uses of the file system a build is killed."""
 
 UNTIL_EVENT = """
