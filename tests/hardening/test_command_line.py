@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import efspec
 from tests.cli.conftest import TINY
+from tests.hardening import process
 from tests.hardening.inputs import FIELDS, SENTINEL, Input, inputs
 
-COMMAND = [sys.executable, "-m", "efspec"]
-SECONDS = 30
-"""When a command is taken for one that hangs: 5 seconds, and what starting torch takes on a busy
-machine."""
-BYTES = 1 << 30
 CASES = 100
 PER_TEST = 50
 CHECKPOINTS = 10
@@ -44,18 +40,9 @@ GARBAGE = [
 ]
 
 
-def run(
-    *arguments: str, stdin: bytes = b"", **options: object
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a command within bounds of time and of resident memory."""
-    process = subprocess.Popen(  # type: ignore[call-overload]
-        [*COMMAND, *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
-    out, error = process.communicate(stdin, timeout=SECONDS)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < BYTES
-    assert b"Traceback" not in error, error
-    return subprocess.CompletedProcess(arguments, process.returncode, out, error)
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a command."""
+    return process.run("-m", "efspec", *arguments, **options)
 
 
 def broken(count: int) -> list[Input]:
