@@ -50,6 +50,7 @@ class Pieces:
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, Group] = {}
+        self._shapes: dict[Shape, Shape] = {}
         self._count = 0
 
     def group(self, key: Hashable) -> Group:
@@ -67,9 +68,9 @@ class Pieces:
             BlockError: When the block cannot be there.
         """
         module = trace(Chain(items=(block,)), shape)
-        output = module.outputs[0].shape
-        peak = peak_elements(module)
-        piece = Piece(count_module(module), peak, shape if output == shape else output)
+        # Equal shapes are one object: whether a shape changes is asked for every block.
+        output = self._shapes.setdefault(module.outputs[0].shape, module.outputs[0].shape)
+        piece = Piece(count_module(module), peak_elements(module), output)
         self._grow()
         group[key] = piece
         return piece
@@ -77,6 +78,7 @@ class Pieces:
     def _grow(self) -> None:
         if self._count >= MAX_KEPT:  # to start again is simpler than to choose, and rare
             self._groups.clear()
+            self._shapes.clear()
             self._count = 0
         self._count += 1
 

@@ -167,6 +167,10 @@ class BlockSpec(Part):
         del index, inherited
         return 0.0
 
+    def drops(self, inherited: float) -> bool:
+        """Whether any repeat is ever dropped."""
+        return any(self.drop_rate(index, inherited) for index in range(self.repeat))
+
 
 class ResidualSpec(BlockSpec):
     """Base of entries whose blocks end in a feed-forward part with a residual."""
@@ -231,6 +235,11 @@ class ResidualSpec(BlockSpec):
     def drop_rate(self, index: int, inherited: float) -> float:
         """See `BlockSpec.drop_rate`."""
         return inherited if self.drop_path == "inherit" else at(self.drop_path, index)
+
+    def drops(self, inherited: float) -> bool:
+        """See `BlockSpec.drops`."""
+        own = self.drop_path
+        return any(own) if isinstance(own, tuple) else bool(inherited if own == "inherit" else own)
 
 
 def counted(count: int, noun: str) -> str:

@@ -132,17 +132,7 @@ def drops(spec: NetworkSpec) -> bool:
     rate = spec.defaults.drop_path
     if isinstance(rate, LinearSchedule):
         return any(drop_rates(spec))
-    for stage in spec.stages:
-        for entry in stage.blocks:
-            if entry.drop_rate(0, rate) or any(entry.drop_rate(i, rate) for i in _rest(entry)):
-                return True
-    return False
-
-
-def _rest(block: BlockSpec) -> range:
-    """Repeats whose rate may be another than the first one's."""
-    each = "drop_path" in block.per_repeat and type(block.__dict__["drop_path"]) is tuple
-    return range(1, block.repeat if each else 1)
+    return any(entry.drops(rate) for stage in spec.stages for entry in stage.blocks)
 
 
 def _each(block: BlockSpec) -> range:
