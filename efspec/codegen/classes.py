@@ -10,7 +10,16 @@ from efspec.codegen.expressions import ATOM, Text, application, attention_bias, 
 from efspec.codegen.layout import LINE_LENGTH, Call, Source, lay_out
 from efspec.codegen.naming import Key, class_names, key_of
 from efspec.plan import CallStep, Module, OpStep, Value, parametric, size
-from efspec.plan.ops import AttentionBias, AverageHeads, Conv2d, DropPath, Layer, LayerScale, Linear
+from efspec.plan.ops import (
+    AttentionBias,
+    AverageHeads,
+    Conv2d,
+    DropPath,
+    Layer,
+    LayerScale,
+    Linear,
+    ScoreBias,
+)
 from efspec.plan.size import Expr
 
 
@@ -144,7 +153,7 @@ class ClassWriter:
         """Lines of the constructor that an op needs, if any."""
         op = step.op
         self.support |= support_of(op)
-        if isinstance(op, AttentionBias):
+        if isinstance(op, AttentionBias | ScoreBias):
             statements = attention_bias(op, body)
             return [line for prefix, source in statements for line in lay_out(source, 2, prefix)]
         if not isinstance(op, Layer) or step.index:

@@ -26,6 +26,7 @@ from efspec.plan.ops import (
     MatMul,
     MergeHeads,
     Scale,
+    ScoreBias,
     Softmax,
     Split,
     SplitHeads,
@@ -124,14 +125,18 @@ def application(op: AnyOp, name: str, x: list[Text], scope: Scope) -> Text:
             factor = scope.keep_power(op.base, op.exponent)
             return f"{_at_least(PRODUCT, x[0])} * {factor}", PRODUCT
         case MatMul():
-            return f"{_at_least(PRODUCT, x[0])} @ {_at_least(ATOM, x[1])}", PRODUCT
+            left = _transposed(x[0]) if op.transpose_x else _at_least(PRODUCT, x[0])
+            right = _transposed(x[1]) if op.transpose_y else _at_least(ATOM, x[1])
+            return f"{left} @ {right}", PRODUCT
         case AttentionBias():
             bias = "self.attention_biases[:, self.attention_bias_idxs]"
             return f"{_at_least(SUM, x[0])} + {bias}", SUM
+        case ScoreBias():
+            return f"{_at_least(SUM, x[0])} + self.attention_bias", SUM
         case Softmax():
             return _method(x, "softmax(dim=-1)")
         case Transpose():
-            return _method(x, "transpose(-2, -1)")
+            return _transposed(x[0]), ATOM
         case Flatten():
             return _method(x, "flatten(2)")
         case Unflatten():
@@ -157,8 +162,12 @@ def application(op: AnyOp, name: str, x: list[Text], scope: Scope) -> Text:
             assert_never(op)
 
 
-def attention_bias(op: AttentionBias, scope: Scope) -> list[tuple[str, Source]]:
+def attention_bias(op: AttentionBias | ScoreBias, scope: Scope) -> list[tuple[str, Source]]:
     """What the constructor runs for an attention bias: prefix of each statement, and its source."""
+    if isinstance(op, ScoreBias):
+        sizes = tuple(map(scope.write, (op.num_heads, op.queries, op.keys)))
+        zeros = Call("nn.Parameter", (Call("torch.zeros", sizes),))
+        return [("self.attention_bias = ", zeros)]
     height, width = scope.write(op.height), scope.write(op.width)
     strides = {"query_stride": (op.query_stride, 1), "key_stride": (op.key_stride, 1)}
     index = Call("relative_offsets", (height, width), _unlike_default(strides, scope))
@@ -188,6 +197,10 @@ def _unlike_default(
         for name, (value, default) in options.items()
         if isinstance(value, tuple) or size.expression(value) != size.expression(default)
     )
+
+
+def _transposed(x: Text) -> str:
+    return f"{_at_least(ATOM, x)}.transpose(-2, -1)"
 
 
 def _method(x: list[Text], call: str) -> Text:

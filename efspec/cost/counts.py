@@ -31,6 +31,7 @@ from efspec.plan.ops import (
     MatMul,
     MergeHeads,
     Scale,
+    ScoreBias,
     Softmax,
     Split,
     SplitHeads,
@@ -92,7 +93,7 @@ def macs(op: AnyOp, inputs: tuple[Shape, ...], output: Shape) -> int:
         case Linear():
             return output.elements() * op.in_features
         case MatMul():
-            return output.elements() * inputs[0].sizes[-1]
+            return output.elements() * op.rows_and_inner(inputs[0].sizes)[1]
         case (
             BatchNorm2d()
             | LayerNorm()
@@ -102,6 +103,7 @@ def macs(op: AnyOp, inputs: tuple[Shape, ...], output: Shape) -> int:
             | DropPath()
             | LayerScale()
             | AttentionBias()
+            | ScoreBias()
             | Add()
             | Subtract()
             | Scale()

@@ -24,6 +24,7 @@ from efspec.plan.ops import (
     MatMul,
     MergeHeads,
     Scale,
+    ScoreBias,
     Softmax,
     Split,
     SplitHeads,
@@ -116,6 +117,7 @@ def word(op: AnyOp) -> str:
             | DropPath()
             | LayerScale()
             | AttentionBias()
+            | ScoreBias()
             | Add()
             | Subtract()
             | Scale()

@@ -61,6 +61,7 @@ __all__ = [
     "MergeHeads",
     "Op",
     "Scale",
+    "ScoreBias",
     "Shape",
     "Softmax",
     "Split",
@@ -234,6 +235,20 @@ class AttentionBias(Function):
         return {"attention_biases": (self.num_heads, self.height * self.width)}
 
 
+class ScoreBias(Function):
+    """Adds a number of its own to the score of each query and key: (h, Nq, Nk).
+
+    What becomes of an `AttentionBias` in deployment, where its table is looked up once.
+    """
+
+    num_heads: int
+    queries: int
+    keys: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"attention_bias": (self.num_heads, self.queries, self.keys)}
+
+
 class Add(Function):
     """Sum of two values of one shape."""
 
@@ -262,12 +277,24 @@ class Scale(Function):
 
 
 class MatMul(Function):
-    """Matrix product over the last two axes: (..., m, k) and (..., k, n) to (..., m, n)."""
+    """Matrix product over the last two axes: (..., m, k) and (..., k, n) to (..., m, n).
+
+    Either matrix may be transposed before; the shapes above are those after that.
+    """
+
+    transpose_x: bool = False
+    transpose_y: bool = False
 
     def infer(self, *inputs: Shape) -> Shape:
-        x, y = inputs
-        require(plain(x.sizes[-1]) == plain(y.sizes[-2]), "{} by {}", x.sizes, y.sizes)
-        return Shape((*x.sizes[:-1], y.sizes[-1]))
+        x, y = (shape.sizes for shape in inputs)
+        rows, inner = self.rows_and_inner(x)
+        columns, other = y[-2:] if self.transpose_y else y[:-3:-1]
+        require(plain(inner) == plain(other), "{} by {}", x, y)
+        return Shape((*x[:-2], rows, columns))
+
+    def rows_and_inner(self, x: tuple[int, ...]) -> tuple[int, int]:
+        """The sizes m and k of a first matrix."""
+        return (x[-1], x[-2]) if self.transpose_x else (x[-2], x[-1])
 
 
 class Softmax(Function):
@@ -308,6 +335,7 @@ LayerOp = (
 )
 FunctionOp = (
     AttentionBias
+    | ScoreBias
     | Add
     | Subtract
     | Scale

@@ -33,6 +33,7 @@ from efspec.plan.ops import (
     MatMul,
     MergeHeads,
     Scale,
+    ScoreBias,
     Softmax,
     Split,
     SplitHeads,
@@ -108,6 +109,8 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
             return x[0] * (p["gamma"].view(1, -1, 1, 1) if op.spatial else p["gamma"])
         case AttentionBias():
             return x[0] + p["attention_biases"][:, relative_offsets(op)]
+        case ScoreBias():
+            return x[0] + p["attention_bias"]
         case Add():
             return x[0] + x[1]
         case Subtract():
@@ -115,7 +118,8 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Scale():
             return x[0] * math.pow(op.base, op.exponent)
         case MatMul():
-            return x[0] @ x[1]
+            left = x[0].transpose(-2, -1) if op.transpose_x else x[0]
+            return left @ (x[1].transpose(-2, -1) if op.transpose_y else x[1])
         case Softmax():
             return x[0].softmax(dim=-1)
         case Transpose():
