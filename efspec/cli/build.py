@@ -72,6 +72,8 @@ def build(
         raise typer.BadParameter("several files need a folder, not -", param_hint="-o")
     if weights is None and (new_head or from_size is not None):
         raise typer.BadParameter("--new-head and --from-size go with --weights")
+    if weights is not None and set(wanted) == {"code"}:
+        raise typer.BadParameter("the target code holds no weights", param_hint="--weights")
     plan = read_plan(spec, set_, size, input_format)
     source = None
     if weights is not None:

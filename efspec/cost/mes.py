@@ -19,8 +19,8 @@ class Term(Record):
 class Mes(Record):
     """A score: a base times the product of its metrics' terms.
 
-    The shipped constants are in `specs/mes.yaml`. The seed text prints the exponents with a
-    positive sign; a score that falls with size and latency needs negative ones.
+    The shipped constants are in `specs/mes.yaml`. Exponents are written with their sign: negative
+    ones, as those of size and latency are, let the score fall as the metric grows.
 
     References:
         https://arxiv.org/abs/2212.08059, equation 7

@@ -113,11 +113,12 @@ def _describe(schema: Schema, model: type[BaseModel]) -> None:
     schema.pop("title", None)
     for base in reversed(model.__mro__):
         if issubclass(base, BaseModel) and base is not BaseModel:
-            for name, text in _field_docstrings(base).items():
+            for name, text in field_docstrings(base).items():
                 schema["properties"][name]["description"] = text
 
 
-def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+def field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """What stands below the fields that a model adds, by field."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     assert isinstance(tree, ast.ClassDef)  # it is the source of a class
     docstrings = {}

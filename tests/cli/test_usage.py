@@ -67,6 +67,7 @@ def test_version(run: Run) -> None:
         ["build", "v2_s0", "-o", "-"],
         ["build", "v2_s0", "--new-head"],
         ["build", "v2_s0", "--from-size", "224"],
+        ["build", "v2_s0", "-t", "code", "--weights", "v2_s0.pth"],
         ["build", "v2_s0", "--seed", "-1"],
         ["build", "v2_s0", "--seed", "x"],
         ["score", "v2_s0", "--by", "stages"],
