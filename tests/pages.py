@@ -133,7 +133,9 @@ def _fields(model: str) -> str:
         (f"`{name}`", takes(part, name), _default(info), _meaning(part, name))
         for name, info in own.items()
     )
-    return table(("field", "takes", "default", "meaning"), rows) if own else "No fields of its own.\n"
+    return (
+        table(("field", "takes", "default", "meaning"), rows) if own else "No fields of its own.\n"
+    )
 
 
 def known_part(name: str) -> type[BaseModel]:

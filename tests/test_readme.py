@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
-import torch
 
 import efspec
-from efspec.cli.main import app
 from efspec.plan import map_shape, trace
 from efspec.spec.loader import loads
-from tests.pytorch.test_golden import checkpoint
+from tests import pages
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -46,14 +42,8 @@ def test_commands_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if "candidate.json" in command:  # what a search has found
-        encoding = {"d": [2, 2, 6, 4], "e": 4, "w": [32, 48, 96, 176]}
-        Path("candidate.json").write_text(json.dumps(encoding))
-    if "v2_s0.pth" in command:  # what a user has from elsewhere
-        torch.save({"model": checkpoint("v2_s0", "official")}, "v2_s0.pth")
-    with pytest.raises(SystemExit) as stop:
-        app(shlex.split(command)[1:])
-    assert not stop.value.code
+    pages.provide(command, tmp_path)
+    assert pages.run(command) == 0
     assert capsys.readouterr().out or "-o" in command
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +190,23 @@ def test_what_is_shipped_cannot_be_replaced(offer: Offer, run: Run) -> None:
     report = json.loads(run("doctor", "--json").stdout)
     (check,) = [check for check in report["checks"] if check["name"] == "ffn"]
     assert (check["state"], check["version"]) == ("broken", "my_package 1.2")
+
+
+def test_the_package_of_the_how_to_is_found(offer: Offer, run: Run, tmp_path: Path) -> None:
+    page = (ROOT / "efspec" / "blocks" / "README.md").read_text()
+    (project,) = map(tomllib.loads, re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    (spec,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    types = project["project"]["entry-points"]["efspec.blocks"]
+    ((name, target),) = types.items()
+    module, _, spec_class = target.partition(":")
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["include"] == [f"{module}.py"]
+    offer(module, how_to(), **{name: spec_class})
+    (tmp_path / "mine.yaml").write_text(spec)
+    assert done(run("validate", "mine.yaml")) == "1 spec is valid\n"
+
+
+@pytest.mark.parametrize("name", ["clashing-types/two_packages", "broken-plugin/no_module"])
+def test_what_the_how_to_shows_is_told(name: str) -> None:
+    page = (ROOT / "efspec" / "blocks" / "README.md").read_text()
+    (shown,) = re.findall(rf"```\n(error\[{name.partition('/')[0]}\].*?)```", page, re.DOTALL)
+    assert (ROOT / "tests" / "diagnostics" / f"{name}.txt").read_text().startswith(shown)
