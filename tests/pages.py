@@ -127,7 +127,7 @@ def _fields(model: str) -> str:
     own = {
         name: info
         for name, info in part.model_fields.items()
-        if name != "type" and (name not in inherited or name in part.__annotations__)
+        if name != "type" and (name not in inherited or name in inspect.get_annotations(part))
     }
     rows = (
         (f"`{name}`", takes(part, name), _default(info), _meaning(part, name))
@@ -164,7 +164,7 @@ def _default(info: FieldInfo) -> str:
 
 def _meaning(part: type[BaseModel], name: str) -> str:
     """What a field means, as editors show it."""
-    owners = (base for base in part.__mro__ if name in base.__dict__.get("__annotations__", {}))
+    owners = (base for base in part.__mro__ if name in inspect.get_annotations(base))
     return first_paragraph(field_docstrings(next(owners)).get(name, ""))
 
 

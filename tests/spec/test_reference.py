@@ -61,6 +61,16 @@ def test_every_part_is_there() -> None:
     assert parts <= set(re.findall(r"^<!-- fields (\w+) -->$", TEXT, re.MULTILINE))
 
 
+@pytest.mark.parametrize("part", parts_of_the_language(), ids=lambda part: part.__name__)
+def test_every_field_is_there(part: type[BaseModel]) -> None:
+    """In the table of its part, or in that of what the part is based on."""
+    shown = set()
+    for base in part.__mro__:
+        table = re.search(rf"<!-- fields {base.__name__} -->(.*?)<!-- end -->", TEXT, re.DOTALL)
+        shown |= set(re.findall(r"^\| `(\w+)` \|", table[1], re.MULTILINE) if table else ())
+    assert part.model_fields.keys() - {"type"} == shown
+
+
 def test_every_part_that_is_chosen_has_an_example() -> None:
     shown = {part for part, _, _ in examples()}
     assert {part.__name__ for part in PLACES} <= shown
