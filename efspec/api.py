@@ -108,19 +108,25 @@ def load_mes(file: str | Path | None = None) -> Mes:
     return Mes(spec.score, terms)
 
 
-def generate(spec: Network, *, templates: str | Path | None = None) -> str:
+def generate(spec: Network, *, templates: str | Path | None = None, deploy: bool = False) -> str:
     """Source of a standalone file that defines the network and imports only torch.
 
     Args:
         spec: The network.
         templates: A folder whose templates replace the shipped ones of their name.
+        deploy: Whether to write the network that is leaner and computes the same in inference.
 
     Raises:
         EfspecError: When the spec cannot be resolved, or a template cannot be rendered.
     """
     from efspec.codegen import generate as generate_source
 
-    return generate_source(resolve(spec), Path(templates) if templates is not None else None)
+    plan = resolve(spec)
+    if deploy:
+        from efspec.deploy import deploy as rewrite
+
+        plan = rewrite(plan).plan
+    return generate_source(plan, Path(templates) if templates is not None else None)
 
 
 def build(
@@ -130,6 +136,7 @@ def build(
     seed: int = 0,
     new_head: bool = False,
     from_size: int | tuple[int, int] | None = None,
+    deploy: bool = False,
 ) -> nn.Module:
     """The network as a torch module, in training mode.
 
@@ -139,12 +146,14 @@ def build(
         seed: Seed of the initial weights.
         new_head: As `load_weights` takes it.
         from_size: As `load_weights` takes it.
+        deploy: Whether to give, in eval mode, the network that is leaner and computes the same in
+            inference; its state dict is one of its own.
 
     Raises:
         EfspecError: When the spec cannot be resolved, the seed is out of range, or the checkpoint
             is of another network.
     """
-    from efspec.pytorch.build import build_module
+    from efspec.pytorch.build import build_module, deployed_module
     from efspec.pytorch.checkpoints import load_weights as load_checkpoint
 
     plan = resolve(spec)
@@ -152,7 +161,7 @@ def build(
     if weights is not None:
         source = _source(weights, None, new_head, from_size)
         _tell(load_checkpoint(module, plan, source).remarks())
-    return module
+    return deployed_module(plan, module) if deploy else module
 
 
 def load_weights(

@@ -45,7 +45,7 @@ class Record:
 
     def replaced(self, **changes: Any) -> Self:
         """The record with other values of some fields."""
-        return type(self)(**self.__dict__ | changes)
+        return type(self)(**dict(zip(self.fields, self.values(), strict=True)) | changes)
 
     def values(self) -> tuple[Any, ...]:
         """Values of the fields, in order."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from efspec.cli.options import (
+    DeployOption,
     InputFormatOption,
     OutputOption,
     SetOption,
@@ -41,6 +42,7 @@ def generate(
         Path | None,
         typer.Option(metavar="DIR", help="Templates that replace the shipped ones of their name."),
     ] = None,
+    deploy: DeployOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
     input_format: InputFormatOption = None,
@@ -50,12 +52,13 @@ def generate(
     The same spec gives the same bytes. Put `efspec generate SPEC -o FILE --check` into CI to keep
     a file and its spec together.
     """
+    from efspec.api import generate as generate_source
     from efspec.cli.files import write_lines
-    from efspec.codegen import generate as generate_source
 
     if check and (output is None or str(output) == "-"):
         raise typer.BadParameter("it compares with a file: name it with -o", param_hint="--check")
-    source = generate_source(read_plan(spec, set_, size, input_format), templates)
+    plan = read_plan(spec, set_, size, input_format)
+    source = generate_source(plan, templates=templates, deploy=deploy)
     if not check:
         write_lines(output, source.splitlines())
         return

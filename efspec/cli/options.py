@@ -79,6 +79,12 @@ NewHeadOption = Annotated[
         "--new-head", help="Give the linear heads initial weights: for other classes, say."
     ),
 ]
+DeployOption = Annotated[
+    bool,
+    typer.Option(
+        "--deploy", help="The leaner network that computes the same in inference, as exported."
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputOption = Annotated[

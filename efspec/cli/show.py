@@ -12,6 +12,7 @@ import typer
 from efspec.cli.console import Cell, print_table
 from efspec.cli.files import write_lines
 from efspec.cli.options import (
+    DeployOption,
     InputFormatOption,
     OutputOption,
     SetOption,
@@ -19,8 +20,10 @@ from efspec.cli.options import (
     SpecArgument,
     read_plan,
 )
+from efspec.record import Record
 
 if TYPE_CHECKING:
+    from efspec.deploy import Done
     from efspec.plan import Part, Plan, Shape
 
 
@@ -43,6 +46,7 @@ def show(
     spec: SpecArgument,
     format_: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.tree,
     output: OutputOption = None,
+    deploy: DeployOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
     input_format: InputFormatOption = None,
@@ -52,6 +56,9 @@ def show(
     The tree joins equal blocks; the table has a line for each part; json has every op with its
     id, shapes and tensors. svg is a diagram to print or to put on a page, light or dark as the
     page is; mermaid is one for Markdown. The same spec gives the same bytes.
+
+    With --deploy it is the network that is exported; the tree, the table and json then say how
+    many ops there are before and after each pass.
     """
     from efspec.plan import parts
 
@@ -61,17 +68,25 @@ def show(
         )
 
     plan = read_plan(spec, set_, size, input_format)
+    done: tuple[Done, ...] = ()
+    if deploy:
+        from efspec.deploy import deploy as rewrite
+
+        deployed = rewrite(plan)
+        plan, done = deployed.plan, deployed.done
     match format_:
         case Format.tree:
             _print_tree(plan, parts(plan))
+            _print_passes(done)
         case Format.table:
             rows: list[list[Cell]] = [
                 [part.path, part.type, _sizes(part.input), _sizes(part.output), _options(part)]
                 for part in parts(plan)
             ]
             print_table(["part", "type", "input", "output", "options"], rows, _title(plan))
+            _print_passes(done)
         case Format.json:
-            write_lines(output, json.dumps(as_dict(plan), indent=2).splitlines())
+            write_lines(output, json.dumps(as_dict(plan) | _passes(done), indent=2).splitlines())
         case Format.svg:
             from efspec.diagram import svg
 
@@ -136,6 +151,17 @@ def _print_tree(plan: Plan, parts: list[Part]) -> None:
             typer.echo(f"    {branch} {name:<12} {_line(run[0], len(run))}")
 
 
+def _print_passes(done: tuple[Done, ...]) -> None:
+    if done:
+        rows: list[list[Cell]] = [[d.name.replace("_", " "), d.before, d.after] for d in done]
+        typer.echo()
+        print_table(["pass", "ops before", "after"], rows)
+
+
+def _passes(done: tuple[Done, ...]) -> dict[str, object]:
+    return {"passes": [one.as_dict() for one in done]} if done else {}
+
+
 def _alike(part: Part) -> tuple[str, str, Shape]:
     return part.type, _options(part), part.input
 
@@ -158,7 +184,9 @@ def _options(part: Part) -> str:
     return ", ".join(
         f"{name} {value}"
         for name, value in given.items()
-        if name not in hidden and defaults.get(name, object()) != value
+        if name not in hidden
+        and defaults.get(name, object()) != value
+        and not isinstance(value, Record)
     )
 
 

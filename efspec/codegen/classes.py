@@ -183,6 +183,8 @@ def support_of(op: object) -> set[str]:
             return {"layer_scale_2d" if spatial else "layer_scale"}
         case AttentionBias():
             return {"relative_offsets"}
+        case ScoreBias():
+            return {"score_bias"}
         case Conv2d(init="trunc_normal") | Linear(init="trunc_normal"):
             return {"trunc_normal"}
         case _:

@@ -7,6 +7,7 @@ import keyword
 from collections import defaultdict
 
 from efspec.plan import Block, Module
+from efspec.record import Record
 
 Key = tuple[type[Block], tuple[tuple[str, object], ...]]
 """What decides a class: the block's type and its structural options."""
@@ -50,8 +51,13 @@ def class_name(spec_name: str) -> str:
 
 
 def _differing(variants: list[dict[str, object]]) -> list[str]:
-    """Options that are not the same in all variants, in order."""
-    options = dict.fromkeys(option for variant in variants for option in variant)
+    """Options that are not the same in all variants, in order; a record has no word for a name."""
+    options = dict.fromkeys(
+        option
+        for variant in variants
+        for option, value in variant.items()
+        if not isinstance(value, Record)
+    )
     missing = object()
     return [o for o in options if len({repr(v.get(o, missing)) for v in variants}) > 1]
 

@@ -7,6 +7,7 @@ are structural: they are decided when the class is written, and another value is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -71,6 +72,10 @@ class Block(Record, ABC):
         values = {name: getattr(self, name) for name in self.arguments}
         return {name: value for name, value in values.items() if value is not None}
 
+    def sized(self, sizes: Mapping[str, int | float]) -> Self:
+        """The block with other values of its constructor arguments."""
+        return self.replaced(**sizes)
+
     def defaults(self) -> dict[str, int | float]:
         """Default value of each constructor argument that has one."""
         found = {name: getattr(type(self), name, None) for name in self.arguments}
@@ -90,4 +95,4 @@ class Block(Record, ABC):
             name: Size(value, name) if isinstance(value, int) else Rate(value, name)
             for name, value in self.sizes().items()
         }
-        return self.replaced(**named)
+        return self.sized(named)

@@ -46,14 +46,16 @@ class BlockError(Exception):
 class Builder:
     """What a block's `forward` sees: it hands over values and ops, and all of it is recorded.
 
-    Args:
+    Attributes:
+        steps: What was recorded.
+        decisions: Values of `static`, by name.
         parametric: Whether sizes carry expressions, in the terms of the block's arguments.
     """
 
     def __init__(self, parametric: bool = False) -> None:
         self.steps: list[Step] = []
         self.decisions: dict[str, object] = {}
-        self._parametric = parametric
+        self.parametric = parametric
         self._names: set[str] = set()
         self._applied: dict[type[Op] | str, int] = {}
 
@@ -99,12 +101,12 @@ class Builder:
         x = self.convert(x, block.takes())
         self._claim(name)
         try:
-            module = trace(block, x.shape) if self._parametric else _trace(block, x.shape)
+            module = trace(block, x.shape) if self.parametric else _trace(block, x.shape)
         except BlockError as error:
             raise error.inside(name) from None
         arguments = module.arguments
         shapes = [value.shape for value in module.outputs]
-        if self._parametric:
+        if self.parametric:
             arguments = block.sizes() | ({} if block.inline else _shape_arguments(x.shape))
             terms = {key: expression(value) for key, value in arguments.items()}
             shapes = [_substitute(value.shape, terms) for value in parametric(module).outputs]
@@ -161,7 +163,7 @@ def trace(block: Block, shape: Shape) -> Module:
     """
     # Sizes of equal value and different expression are equal as keys: only plain ones may be.
     sizes = {name: _plain_number(value) for name, value in block.sizes().items()}
-    return _trace(block.replaced(**sizes), shape.plain())
+    return _trace(block.sized(sizes), shape.plain())
 
 
 def _trace(block: Block, shape: Shape) -> Module:

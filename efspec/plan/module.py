@@ -110,6 +110,10 @@ class Module(Node):
         """What was computed for this module; see `efspec.plan.memo`."""
         return {}
 
+    def decisions(self) -> list[tuple[str, object]]:
+        """The decisions that tracing took, by name: the variant less the block's own options."""
+        return list(self.variant[len(self.block.structure()) + 1 :])
+
     def calls(self) -> Iterator[CallStep]:
         """The child modules, in order of execution."""
         return (step for step in self.steps if isinstance(step, CallStep))
@@ -196,12 +200,14 @@ class Plan(Node):
         description: What the spec says it is.
         hash: sha256 of the spec's resolved dump, in hexadecimal.
         network: The root of the module tree.
+        deployed: Whether it was rewritten for inference, by `efspec.deploy`.
     """
 
     name: str
     description: str
     hash: str
     network: Module
+    deployed: bool = False
 
     @property
     def input(self) -> tuple[int, int, int]:

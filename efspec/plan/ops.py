@@ -76,6 +76,10 @@ __all__ = [
 ]
 
 
+EPSILON = 1e-5
+"""What norms add to a variance: PyTorch's default, which the published networks use."""
+
+
 class Conv2d(Layer):
     """Convolution with bias: (C, H, W) to (out_channels, H', W')."""
 
@@ -120,6 +124,8 @@ class Linear(Layer):
 class BatchNorm2d(Layer):
     """Batch normalisation of a map, per channel."""
 
+    epsilon: ClassVar[float] = EPSILON
+
     category: ClassVar[Category] = "norm"
     parameters_fold: ClassVar[bool] = True
 
@@ -139,6 +145,8 @@ class BatchNorm2d(Layer):
 
 class LayerNorm(Layer):
     """Layer normalisation of tokens over their channels."""
+
+    epsilon: ClassVar[float] = EPSILON
 
     category: ClassVar[Category] = "norm"
 

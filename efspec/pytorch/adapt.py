@@ -10,13 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from efspec.deploy import relative_offsets
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import Plan
 from efspec.pytorch import dense, layouts
 from efspec.pytorch.build import build_module
-from efspec.pytorch.interpret import relative_offsets
 from efspec.pytorch.layouts import LAYOUTS, Layout
 from efspec.pytorch.resize import Retargeted, retarget
 
@@ -185,7 +186,7 @@ def lay_out(plan: Plan, state: Mapping[str, Tensor], layout: Layout) -> dict[str
         for key, tensor in layouts.tensors(plan, layout).items()
     }
     tables = layouts.index_tables(plan, layout)
-    return named | {key: relative_offsets(op) for key, op in tables.items()}
+    return named | {key: torch.from_numpy(relative_offsets(op)) for key, op in tables.items()}
 
 
 def _initial(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from efspec.codegen import class_name, generate
+from efspec.deploy import Array, deploy
 from efspec.plan import Plan
 from efspec.pytorch.seed import check_seed
 
@@ -36,6 +37,25 @@ def build_module(plan: Plan, seed: int = 0) -> nn.Module:
         torch.default_generator.manual_seed(seed)
         module: nn.Module = network()
     return module
+
+
+def deployed_module(plan: Plan, module: nn.Module) -> nn.Module:
+    """The network rewritten for inference, in eval mode, with the weights of a module.
+
+    Args:
+        plan: The network, as a spec resolves to it.
+        module: What `build_module` gave for it; it is left as it is.
+    """
+    deployed = deploy(plan)
+    weights = deployed.of(arrays(module))
+    lean = build_module(deployed.plan)
+    lean.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+    return lean.eval()
+
+
+def arrays(module: nn.Module) -> dict[str, Array]:
+    """Parameters and buffers of a module, which share its memory."""
+    return {name: tensor.numpy(force=True) for name, tensor in module.state_dict().items()}
 
 
 def define(source: str, name: str) -> type[nn.Module]:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
 from torch import Tensor
 
+from efspec.deploy import relative_offsets
 from efspec.plan import AnyOp, Plan
 from efspec.plan.ops import (
     Activation,
@@ -44,9 +45,6 @@ from efspec.plan.ops import (
     Unflatten,
     Upsample,
 )
-
-_EPSILON = 1e-5
-"""PyTorch's default for both norms, which the published networks use."""
 
 
 def interpret(plan: Plan, state: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
@@ -92,9 +90,9 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
             return F.linear(x[0], p["weight"], p["bias"])
         case BatchNorm2d():
             mean, variance = p["running_mean"], p["running_var"]
-            return F.batch_norm(x[0], mean, variance, p["weight"], p["bias"], eps=_EPSILON)
+            return F.batch_norm(x[0], mean, variance, p["weight"], p["bias"], eps=op.epsilon)
         case LayerNorm():
-            return F.layer_norm(x[0], (op.num_features,), p["weight"], p["bias"], _EPSILON)
+            return F.layer_norm(x[0], (op.num_features,), p["weight"], p["bias"], op.epsilon)
         case Activation():
             return activate(op.function, x[0])
         case AvgPool2d():
@@ -108,7 +106,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case LayerScale():
             return x[0] * (p["gamma"].view(1, -1, 1, 1) if op.spatial else p["gamma"])
         case AttentionBias():
-            return x[0] + p["attention_biases"][:, relative_offsets(op)]
+            return x[0] + p["attention_biases"][:, torch.from_numpy(relative_offsets(op))]
         case ScoreBias():
             return x[0] + p["attention_bias"]
         case Add():
@@ -161,15 +159,3 @@ def activate(function: Activations, x: Tensor) -> Tensor:
             return F.hardswish(x)
         case _:
             assert_never(function)
-
-
-def relative_offsets(op: AttentionBias) -> Tensor:
-    """Index (Nq, Nk) into the bias table of the absolute offset of each query and key."""
-    rows, columns = torch.arange(op.height), torch.arange(op.width)
-
-    def between(positions: Tensor) -> Tensor:
-        return (positions[:: op.query_stride, None] - positions[None, :: op.key_stride]).abs()
-
-    dy, dx = between(rows), between(columns)  # (Hq, Hk) and (Wq, Wk)
-    index = dy[:, None, :, None] * op.width + dx[None, :, None, :]
-    return index.flatten(2).flatten(0, 1)

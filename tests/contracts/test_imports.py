@@ -23,6 +23,7 @@ LEVELS = {
     "importers": 2,
     "cost": 3,
     "codegen": 3,
+    "deploy": 3,
     "diagram": 3,
     "pytorch": 4,
     "cli": 6,
@@ -39,7 +40,7 @@ OUTSIDE = {
     5: set(),
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
-BACKENDS = {"cost", "codegen", "diagram"}
+BACKENDS = {"cost", "codegen", "deploy", "diagram"}
 """They see a plan, never a spec."""
 
 
