@@ -44,8 +44,8 @@ def activations(module: nn.Module, x: Tensor) -> int:
         nonlocal count
         count += 1
 
-    kinds = (nn.GELU, nn.ReLU)
-    hooks = [m.register_forward_hook(add) for m in module.modules() if isinstance(m, kinds)]
+    applied = [m for m in module.modules() if type(m).__name__ in ("GELU", "ReLU")]  # or timm's
+    hooks = [m.register_forward_hook(add) for m in applied]
     module(x)
     for hook in hooks:
         hook.remove()
