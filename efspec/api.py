@@ -226,14 +226,14 @@ def export(
         EfspecError: As `build`, and when the folder cannot be written.
     """
     from efspec.cli.artefacts import write_artefacts
+    from efspec.cli.targets import Ingredients
 
     source = None if weights is None else _source(weights, None, new_head, from_size)
     remarks: list[str] = []
-    paths = write_artefacts(
-        resolve(spec), Path(folder), tuple(targets), source, seed, remark=remarks.append
-    )
+    ingredients = Ingredients(resolve(spec), source, seed, remark=remarks.append)
+    written = write_artefacts(ingredients, Path(folder), tuple(targets))
     _tell(remarks)
-    return paths
+    return {target: one.path for target, one in written.items()}
 
 
 def _tell(remarks: Iterable[str]) -> None:

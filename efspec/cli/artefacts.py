@@ -7,37 +7,38 @@ import json
 import keyword
 import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from efspec.cli import targets as target_table
 from efspec.cli.files import TEMPORARY, locked, replace_together
+from efspec.cli.targets import TARGETS, Ingredients, Made
 from efspec.errors import fail, suggestion
 from efspec.pytorch.seed import check_seed
 
 if TYPE_CHECKING:
     from efspec.plan import Plan
-    from efspec.pytorch.source import Source
 
-TARGETS = ("code", "weights")
 MANIFEST = "build.json"
 
-Step = Callable[[str], None]
 Entry = dict[str, str | int]
 """What `build.json` says of an artefact: `file`, `sha256` and `bytes`."""
 
 
-def write_artefacts(
-    plan: Plan,
-    folder: Path,
-    targets: tuple[str, ...],
-    weights: Source | None,
-    seed: int,
-    step: Step = lambda description: None,
-    remark: Step = lambda description: None,
-) -> dict[str, Path]:
-    """Write the artefacts of a plan, and then `build.json`, which lists them with their hashes.
+class Written(NamedTuple):
+    """An artefact on disk.
+
+    Attributes:
+        path: Where it is.
+        check: How it was checked, and with what result; empty if it was not.
+    """
+
+    path: Path
+    check: str
+
+
+def write_artefacts(of: Ingredients, folder: Path, targets: tuple[str, ...]) -> dict[str, Written]:
+    """Write the artefacts of a network, and then `build.json`, which lists them with their hashes.
 
     All files are written under temporary names, and then renamed: each is there as it was, or as
     it is to be, and where one cannot be written none is changed. While they are renamed the list
@@ -45,30 +46,26 @@ def write_artefacts(
     Artefacts of the same network that an earlier build left stay in the list.
 
     Args:
-        plan: The network.
+        of: The network, its weights, and options; told of each of `steps(targets)` steps.
         folder: Where to.
         targets: What to write, of `TARGETS`.
-        weights: A checkpoint in any known layout; None for initial weights.
-        seed: Seed of the initial weights.
-        step: Called at the start of each of `steps(targets)` steps with what it does.
-        remark: Called with each thing that was done to a checkpoint besides renaming.
 
     Returns:
-        The path of each artefact that was written, by target.
+        Each artefact, by target.
 
     Raises:
         EfspecError: When there is no target or an unknown one, a seed is out of range, a
             checkpoint is of another network, or the folder cannot be written.
     """
     check_targets(targets)
-    check_seed(seed)
+    check_seed(of.seed)
     try:
         if folder.exists() and not folder.is_dir():
             raise fail("not-a-folder", "it is a file, not a folder", file=str(folder))
         # Nothing is touched before all is made.
-        contents = _contents(plan, targets, weights, seed, step, remark)
-        step("writing files")
-        _write(plan, folder, contents)
+        made = make(of, targets)
+        of.step("writing files")
+        _write(of.plan, folder, {target: one.data for target, one in made.items()})
     except OSError as error:
         place = str(error.filename or folder)
         raise fail("cannot-access", error.strerror or str(error), file=place) from error
@@ -76,7 +73,10 @@ def write_artefacts(
         if _is_path(folder):
             raise
         raise fail("cannot-access", "no folder can be called so", file=str(folder)) from error
-    return {target: folder / name for target, (name, _) in contents.items()}
+    return {
+        target: Written(folder / file_name(of.plan, target), one.check)
+        for target, one in made.items()
+    }
 
 
 def _is_path(path: Path) -> bool:
@@ -107,32 +107,45 @@ def check_targets(targets: tuple[str, ...]) -> None:
 
 def steps(targets: tuple[str, ...]) -> int:
     """How many steps `write_artefacts` takes."""
-    return 1 + ("code" in targets) + 2 * ("weights" in targets)
+    return 1 + target_table.steps(targets)
 
 
-def file_stem(plan: Plan) -> str:
-    """Name of a network's files without their ending; Python can import it."""
+def make(of: Ingredients, targets: tuple[str, ...]) -> dict[str, Made]:
+    """The content of each artefact, in the order of `TARGETS`.
+
+    Raises:
+        EfspecError: When one cannot be made.
+    """
+    return {name: TARGETS[name].make(of) for name in TARGETS if name in targets}
+
+
+def file_name(plan: Plan, target: str) -> str:
+    """Name of a target's file; Python can import the code."""
     stem = plan.name.replace("-", "_").replace(".", "_")
     hides = keyword.iskeyword(stem) or stem in sys.stdlib_module_names or stem == "torch"
-    return f"{stem}_" if hides else stem
+    return (f"{stem}_" if hides else stem) + TARGETS[target].suffix
 
 
-def _write(plan: Plan, folder: Path, contents: dict[str, tuple[str, bytes]]) -> None:
+def _write(plan: Plan, folder: Path, contents: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         for left_over in folder.glob(f"{TEMPORARY}*"):
             left_over.unlink(missing_ok=True)
         listing = json.dumps(_listing(plan, folder, contents), indent=2) + "\n"
-        files = {folder / name: data for name, data in contents.values()}
+        files = {folder / file_name(plan, target): data for target, data in contents.items()}
         manifest = folder / MANIFEST
         replace_together({**files, manifest: listing.encode()}, manifest)
 
 
-def _listing(plan: Plan, folder: Path, contents: dict[str, tuple[str, bytes]]) -> dict[str, object]:
+def _listing(plan: Plan, folder: Path, contents: dict[str, bytes]) -> dict[str, object]:
     """What `build.json` is to say: what is to be written, and what is there and stays."""
     entries: dict[str, Entry] = {
-        target: {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        for target, (name, data) in contents.items()
+        target: {
+            "file": file_name(plan, target),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+        }
+        for target, data in contents.items()
     }
     listed = {**_intact(folder / MANIFEST, plan), **entries}
     artefacts = {target: listed[target] for target in TARGETS if target in listed}
@@ -159,41 +172,3 @@ def _sha256(file: Path) -> str:
         return ""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _contents(
-    plan: Plan,
-    targets: tuple[str, ...],
-    weights: Source | None,
-    seed: int,
-    step: Step,
-    remark: Step = lambda description: None,
-) -> dict[str, tuple[str, bytes]]:
-    """Name and bytes of each artefact."""
-    contents: dict[str, tuple[str, bytes]] = {}
-    stem = file_stem(plan)
-    if "code" in targets:
-        step("writing code")
-        from efspec.codegen import generate
-
-        contents["code"] = (f"{stem}.py", generate(plan).encode())
-    if "weights" in targets:
-        step("loading torch")
-        import_module("torch")  # what takes long is shown as itself
-
-        step("reading weights" if weights else "drawing initial weights")
-        contents["weights"] = (f"{stem}.safetensors", _weights(plan, weights, seed, remark))
-    return contents
-
-
-def _weights(plan: Plan, weights: Source | None, seed: int, remark: Step) -> bytes:
-    from efspec.pytorch.adapt import complete
-    from efspec.pytorch.build import build_module
-    from efspec.pytorch.checkpoints import encode, take
-
-    if weights is None:
-        return encode(plan, build_module(plan, seed).state_dict(), ".safetensors")
-    adapted = take(plan, weights)
-    for text in adapted.remarks():
-        remark(text)
-    return encode(plan, complete(plan, adapted, seed), ".safetensors")

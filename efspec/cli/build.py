@@ -64,6 +64,7 @@ def build(
     a classifier's; what was done is told on standard error.
     """
     from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
+    from efspec.cli.targets import Ingredients
     from efspec.pytorch.source import Source
 
     wanted = tuple(target.strip() for target in targets.split(",") if target.strip())
@@ -82,12 +83,14 @@ def build(
     folder = output or Path("build") / plan.name
     remarks: list[str] = []
     with progress(steps(wanted)) as step:
-        paths = write_artefacts(plan, folder, wanted, source, seed, step, remarks.append)
+        ingredients = Ingredients(plan, source, seed, step=step, remark=remarks.append)
+        written = write_artefacts(ingredients, folder, wanted)
     print_notes(remarks)
     if json_:
         typer.echo((folder / MANIFEST).read_text(encoding="utf-8").rstrip("\n"))
         return
     rows: list[list[Cell]] = [
-        [target, str(path), path.stat().st_size] for target, path in paths.items()
+        [target, str(one.path), one.path.stat().st_size, one.check or None]
+        for target, one in written.items()
     ]
-    print_table(["target", "file", "bytes"], rows, f"built {plan.name}")
+    print_table(["target", "file", "bytes", "checked"], rows, f"built {plan.name}")

@@ -70,7 +70,7 @@ def _print(report: Report) -> None:
 
 def _purposes() -> dict[str, str]:
     """What packages are for that belong to a target, and whether this release has that target."""
-    from efspec.cli.artefacts import TARGETS
+    from efspec.cli.targets import TARGETS
     from efspec.doctor import PACKAGES
 
     return {

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import efspec
-from efspec.cli.artefacts import MANIFEST, TARGETS
+from efspec.cli.artefacts import MANIFEST
 from efspec.cli.files import TEMPORARY
 from tests.cli.conftest import TINY, Run
 from tests.pytorch.test_golden import checkpoint
@@ -41,10 +41,10 @@ def test_it_writes_code_weights_and_a_list(run: Run, tiny: Path, tmp_path: Path)
     assert listing["name"] == "tiny"
     assert listing["hash"] == efspec.score(spec).hash
     assert listing["input"] == [3, 32, 32]
-    assert list(listing["artefacts"]) == list(TARGETS)
+    assert list(listing["artefacts"]) == ["code", "weights"]
     for entry in listing["artefacts"].values():
         assert f"build/tiny/{entry['file']} " in result.out
-        assert f"{entry['bytes']:,}\n" in result.out
+        assert f" {entry['bytes']:,}  -\n" in result.out
     assert (folder / "tiny.py").read_text() == efspec.generate(spec)
     expected = efspec.build(spec).state_dict()
     weights = load_file(folder / "tiny.safetensors")
@@ -151,11 +151,13 @@ import json, os, signal, sys
 from pathlib import Path
 import efspec
 from efspec.cli import artefacts
+from efspec.cli.artefacts import make
+from efspec.cli.targets import Ingredients
 
 folder = Path(sys.argv[2])
 plan = efspec.resolve(efspec.load(sys.argv[1]))
 before, contents = (  # made before anything is written, so that once will do
-    artefacts._contents(plan, artefacts.TARGETS, None, seed, lambda step: None)
+    {t: one.data for t, one in make(Ingredients(plan, seed=seed), ("code", "weights")).items()}
     for seed in range(2)
 )
 artefacts._write(plan, folder, before)

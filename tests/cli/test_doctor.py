@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from efspec.cli.artefacts import TARGETS
+from efspec.cli.targets import TARGETS
 from efspec.doctor import PACKAGES, PROBLEMS, Check, Report
 from efspec.doctor.examination import State
 from tests.cli.conftest import Run

@@ -195,9 +195,11 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
 BUILD_OFTEN = """
 import sys, efspec
 from efspec.cli import artefacts
+from efspec.cli.targets import Ingredients
 plan = efspec.resolve(efspec.load("tiny.yaml"))
 seed = int(sys.argv[1])
-contents = artefacts._contents(plan, artefacts.TARGETS, None, seed, lambda step: None)
+made = artefacts.make(Ingredients(plan, seed=seed), ("code", "weights"))
+contents = {target: one.data for target, one in made.items()}
 for _ in range(200):
     artefacts._write(plan, __import__("pathlib").Path("out"), contents)
 """
