@@ -207,6 +207,8 @@ def export(
     seed: int = 0,
     new_head: bool = False,
     from_size: int | tuple[int, int] | None = None,
+    dynamic_batch: bool = False,
+    opset: int | None = None,
 ) -> dict[str, Path]:
     """Write what a user takes away into a folder, as `efspec build` does.
 
@@ -218,6 +220,8 @@ def export(
         seed: Seed of the initial weights.
         new_head: As `load_weights` takes it.
         from_size: As `load_weights` takes it.
+        dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
+        opset: Operator set of `onnx`; None for the one that most runtimes take it best in.
 
     Returns:
         The path of each artefact, by target.
@@ -226,11 +230,21 @@ def export(
         EfspecError: As `build`, and when the folder cannot be written.
     """
     from efspec.cli.artefacts import write_artefacts
-    from efspec.cli.targets import Ingredients
+    from efspec.cli.targets import Ingredients, Options
+    from efspec.plan import Plan
 
     source = None if weights is None else _source(weights, None, new_head, from_size)
     remarks: list[str] = []
-    ingredients = Ingredients(resolve(spec), source, seed, remark=remarks.append)
+    chosen = {} if opset is None else {"opset": opset}
+    options = Options(dynamic_batch=dynamic_batch, **chosen)
+    ingredients = Ingredients(
+        resolve(spec),
+        None if isinstance(spec, Plan) else spec,
+        source,
+        seed,
+        options=options,
+        remark=remarks.append,
+    )
     written = write_artefacts(ingredients, Path(folder), tuple(targets))
     _tell(remarks)
     return {target: one.path for target, one in written.items()}

@@ -18,8 +18,9 @@ from efspec.cli.options import (
     SizeOption,
     SpecArgument,
     height_width,
-    read_plan,
+    read_spec,
 )
+from efspec.onnx.limits import OPSET, OPSETS
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +50,13 @@ def build(
     new_head: NewHeadOption = False,
     from_size: FromSizeOption = None,
     seed: SeedOption = 0,
+    dynamic_batch: Annotated[
+        bool,
+        typer.Option("--dynamic-batch", help="onnx, torch: take a batch of any size, not of 1."),
+    ] = False,
+    opset: Annotated[
+        int, typer.Option(metavar="N", help=f"onnx: operator set, {OPSETS[0]} to {OPSETS[-1]}.")
+    ] = OPSET,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
@@ -56,16 +64,20 @@ def build(
 ) -> None:
     """Build a spec: a standalone PyTorch file and its weights.
 
-    Targets: code (NAME.py, which imports only torch) and weights (NAME.safetensors, from a
-    checkpoint or freshly drawn). build.json lists them with their hashes and is written last, so
+    Targets: code (NAME.py, which imports only torch), weights (NAME.safetensors, from a checkpoint
+    or freshly drawn), onnx (NAME.onnx) and torch (NAME.pt2, for torch.export.load and ExecuTorch).
+    What was exported is run, and compared with the module before anything is written.
+
+    build.json lists them with their hashes and is written last, so
     that a folder with one is whole; building again repairs what an interruption left.
 
     A checkpoint of another input size has its attention biases interpolated, and a backbone takes
     a classifier's; what was done is told on standard error.
     """
     from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
-    from efspec.cli.targets import Ingredients
+    from efspec.cli.targets import Ingredients, Options
     from efspec.pytorch.source import Source
+    from efspec.spec.resolve import resolve
 
     wanted = tuple(target.strip() for target in targets.split(",") if target.strip())
     check_targets(wanted)
@@ -75,15 +87,19 @@ def build(
         raise typer.BadParameter("--new-head and --from-size go with --weights")
     if weights is not None and set(wanted) == {"code"}:
         raise typer.BadParameter("the target code holds no weights", param_hint="--weights")
-    plan = read_plan(spec, set_, size, input_format)
+    loaded = read_spec(spec, set_, size, input_format)
+    plan = resolve(loaded)
     source = None
     if weights is not None:
         trained_at = height_width("--from-size", from_size)
         source = Source(weights, new_head=new_head, from_size=trained_at)
     folder = output or Path("build") / plan.name
+    options = Options(dynamic_batch=dynamic_batch, opset=opset)
     remarks: list[str] = []
     with progress(steps(wanted)) as step:
-        ingredients = Ingredients(plan, source, seed, step=step, remark=remarks.append)
+        ingredients = Ingredients(
+            plan, loaded, source, seed, options=options, step=step, remark=remarks.append
+        )
         written = write_artefacts(ingredients, folder, wanted)
     print_notes(remarks)
     if json_:

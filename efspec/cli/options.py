@@ -153,6 +153,22 @@ def _sides(option: str, size: str | None) -> tuple[str, str] | None:
     return height, width
 
 
+def read_spec(
+    source: str,
+    sets: list[str] | None = None,
+    size: str | None = None,
+    input_format: InputFormat | None = None,
+) -> NetworkSpec:
+    """The one spec that a command was given.
+
+    Raises:
+        EfspecError: With every mistake of it.
+    """
+    from efspec.spec.loader import load
+
+    return load(source, set=changes(sets, size), input_format=input_format)
+
+
 def read_plan(
     source: str,
     sets: list[str] | None = None,
@@ -164,10 +180,9 @@ def read_plan(
     Raises:
         EfspecError: With every mistake of it.
     """
-    from efspec.spec.loader import load
     from efspec.spec.resolve import resolve
 
-    return resolve(load(source, set=changes(sets, size), input_format=input_format))
+    return resolve(read_spec(source, sets, size, input_format))
 
 
 def of_each(

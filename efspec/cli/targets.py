@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from efspec.errors import fail
+from efspec.onnx.limits import OPSET, check_opset, check_size
 from efspec.record import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from efspec.plan import Plan
+    from efspec.pytorch.reference import Array
     from efspec.pytorch.source import Source
+    from efspec.spec.schema import NetworkSpec
 
 Step = Callable[[str], None]
 
@@ -31,7 +37,15 @@ class Made(NamedTuple):
 
 
 class Options(Record):
-    """What a user can want of single targets."""
+    """What a user can want of single targets.
+
+    Attributes:
+        dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
+        opset: Operator set of `onnx`.
+    """
+
+    dynamic_batch: bool = False
+    opset: int = OPSET
 
 
 NO_OPTIONS = Options()
@@ -42,6 +56,7 @@ class Ingredients:
 
     Args:
         plan: The network.
+        spec: Its spec, which artefacts carry along; None where only the plan is known.
         source: A checkpoint in any known layout; None for initial weights.
         seed: Seed of the initial weights.
         options: What the user wants of single targets.
@@ -52,6 +67,7 @@ class Ingredients:
     def __init__(
         self,
         plan: Plan,
+        spec: NetworkSpec | None = None,
         source: Source | None = None,
         seed: int = 0,
         *,
@@ -60,6 +76,7 @@ class Ingredients:
         remark: Step = lambda description: None,
     ) -> None:
         self.plan = plan
+        self.spec = spec
         self.seed = seed
         self.options = options
         self.step = step
@@ -87,6 +104,21 @@ class Ingredients:
         for text in adapted.remarks():
             self._remark(text)
         return complete(self.plan, adapted, self.seed)
+
+    @cached_property
+    def sample(self) -> tuple[Array, tuple[Array, ...]]:
+        """Images, and what the module gives for them: what artefacts are checked with."""
+        from efspec.pytorch import reference
+
+        images = reference.images(self.plan, 2 if self.options.dynamic_batch else 1)
+        return images, reference.outputs(self.plan, self.state, images)
+
+    def metadata(self) -> dict[str, str]:
+        """What artefacts say of where they come from: version, hash of the spec, and the spec."""
+        from efspec.spec.dump import dump
+
+        known = {"efspec.version": version("efspec"), "efspec.spec_hash": self.plan.hash}
+        return known | ({"efspec.spec": dump(self.spec)} if self.spec else {})
 
 
 class Target(NamedTuple):
@@ -125,8 +157,58 @@ def _weights(of: Ingredients) -> Made:
     return Made(encode(of.plan, state, ".safetensors"))
 
 
+def _onnx(of: Ingredients) -> Made:
+    if find_spec("onnx") is None:
+        raise fail(
+            "missing-package",
+            "ONNX files need onnx, which is not installed",
+            fix="pip install 'efspec[onnx]'",
+        )
+    check_opset(of.options.opset)  # before it takes long
+    check_size(of.plan)
+    weights = {key: tensor.float().numpy(force=True) for key, tensor in of.state.items()}
+    of.step("writing ONNX")
+    from efspec.onnx import emit, runtime
+    from efspec.pytorch.reference import difference
+
+    options = of.options
+    model = emit.emit(
+        of.plan,
+        weights,
+        opset=options.opset,
+        dynamic_batch=options.dynamic_batch,
+        metadata=of.metadata(),
+    )
+    emit.check(model)
+    data = emit.encode(model)
+    of.step("running it in onnxruntime")
+    if not (found := runtime.runtime_version()):
+        return Made(data, "its structure only: onnxruntime is not installed")
+    images, expected = of.sample
+    runs_in = f"onnxruntime {found}"
+    error = difference(of.plan, runtime.run(data, images), expected, runs_in)
+    return Made(data, f"{runs_in}: as the module, to {error:.0e}")
+
+
+def _torch(of: Ingredients) -> Made:
+    state = of.state
+    of.step("exporting with torch")
+    from efspec.pytorch import exported
+    from efspec.pytorch.reference import difference
+
+    program = exported.program(of.plan, state, dynamic_batch=of.options.dynamic_batch)
+    data = exported.encode(program)
+    of.step("running what was exported")
+    images, expected = of.sample
+    runs_in = f"torch {version('torch')}"
+    error = difference(of.plan, exported.run(data, images), expected, runs_in)
+    return Made(data, f"{runs_in}: as the module, to {error:.0e}")
+
+
 TARGETS = {
     "code": Target(".py", _code, steps=1, needs_weights=False),
     "weights": Target(".safetensors", _weights, steps=0, needs_weights=True),
+    "onnx": Target(".onnx", _onnx, steps=2, needs_weights=True),
+    "torch": Target(".pt2", _torch, steps=2, needs_weights=True),
 }
 """Every target there is, in the order in which they are made and listed."""

@@ -26,6 +26,7 @@ LEVELS = {
     "deploy": 3,
     "diagram": 3,
     "pytorch": 4,
+    "onnx": 4,
     "cli": 6,
     "api": 6,
     "__init__": 6,
@@ -36,7 +37,7 @@ OUTSIDE = {
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "matplotlib", "numpy"},
-    4: {"torch", "safetensors"},
+    4: {"torch", "safetensors", "onnx", "onnxruntime"},
     5: set(),
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
