@@ -125,7 +125,7 @@ def _give_up_stdout() -> None:
 def main() -> None:
     """Run the command line; mistakes of the user become diagnostics and exit code 1."""
     gc.enable()
-    atexit.register(gc.freeze)  # nor is there a reason to look through everything at the end
+    atexit.register(_leave)
     interrupts.listen()
     try:
         _open_streams()
@@ -142,6 +142,12 @@ def main() -> None:
         if interrupts.seen():  # a library took it for an error of its own, and failed later
             sys.exit(interrupts.EXIT)
         raise
+
+
+def _leave() -> None:
+    """Do not look through everything for garbage at the end, either."""
+    if "triton" not in sys.modules:  # its bindings would report what is left as leaks, at length
+        gc.freeze()
 
 
 if __name__ == "__main__":

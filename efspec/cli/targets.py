@@ -187,7 +187,11 @@ def _onnx(of: Ingredients) -> Made:
     images, expected = of.sample
     runs_in = f"onnxruntime {found}"
     error = difference(of.plan, runtime.run(data, images), expected, runs_in)
-    return Made(data, f"{runs_in}: as the module, to {error:.0e}")
+    return Made(data, _checked(runs_in, error))
+
+
+def _checked(runs_in: str, error: float) -> str:
+    return f"{runs_in}: as the module" + (f", to {error:.0e}" if error else ", exactly")
 
 
 def _torch(of: Ingredients) -> Made:
@@ -202,7 +206,7 @@ def _torch(of: Ingredients) -> Made:
     images, expected = of.sample
     runs_in = f"torch {version('torch')}"
     error = difference(of.plan, exported.run(data, images), expected, runs_in)
-    return Made(data, f"{runs_in}: as the module, to {error:.0e}")
+    return Made(data, _checked(runs_in, error))
 
 
 TARGETS = {

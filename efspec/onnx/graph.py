@@ -69,17 +69,17 @@ class Graph:
         return self.node("Reshape", name, [source, shape])
 
     def swap(self, name: str, x: str, rank: int) -> str:
-        """A value with its last two axes swapped; swapping twice gives back what was there.
+        """A value with its last two axes swapped, which happens once; twice gives it back.
 
         Args:
             name: Name of the node, if it takes one.
             x: The value.
             rank: How many axes it has, that of the batch included.
         """
-        if x in self._swapped:
-            return self._swapped[x]
-        self._swapped[name] = x
-        return self.node("Transpose", name, [x], perm=[*range(rank - 2), rank - 1, rank - 2])
+        if x not in self._swapped:
+            self._swapped |= {x: name, name: x}
+            self.node("Transpose", name, [x], perm=[*range(rank - 2), rank - 1, rank - 2])
+        return self._swapped[x]
 
     def finish(
         self, values: Sequence[str], names: Sequence[str]

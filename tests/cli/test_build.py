@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 import efspec
-from efspec.cli.artefacts import MANIFEST
+from efspec.cli.artefacts import MANIFEST, steps, write_artefacts
 from efspec.cli.files import TEMPORARY
+from efspec.cli.targets import TARGETS, Ingredients
 from tests.cli.conftest import TINY, Run
 from tests.pytorch.test_golden import checkpoint
 
@@ -274,3 +278,50 @@ def test_an_interrupted_write_removes_its_temporary_file(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("options", [[], ["--dynamic-batch", "--opset", "18"]])
+def test_what_is_exported_is_checked_and_says_where_it_comes_from(
+    run: Run, tiny: Path, tmp_path: Path, options: list[str]
+) -> None:
+    import onnx
+
+    result = run("build", tiny, "-o", "out", "-t", "onnx,torch", "--seed", "3", *options)
+    assert (result.code, result.err) == (0, "")
+    assert list(manifest(tmp_path / "out")["artefacts"]) == ["onnx", "torch"]
+    assert re.search(r"tiny\.onnx .* onnxruntime [\d.]+: as the module, to \de-\d\d\n", result.out)
+    assert re.search(r"tiny\.pt2 .* torch \S+: as the module, exactly\n", result.out)
+
+    spec = efspec.load(tiny)
+    model = onnx.load(tmp_path / "out" / "tiny.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata == {
+        "efspec.version": version("efspec"),
+        "efspec.spec_hash": efspec.score(spec).hash,
+        "efspec.spec": efspec.dump(spec),
+    }
+    assert efspec.load(yaml.safe_load(metadata["efspec.spec"])) == spec
+    assert model.opset_import[0].version == (18 if options else 20)
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
+    assert (batch.dim_param, batch.dim_value) == (("batch", 0) if options else ("", 1))
+    program = torch.export.load(tmp_path / "out" / "tiny.pt2").module()
+    x = torch.ones(3 if options else 1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(program(x), efspec.build(spec, seed=3).eval()(x))
+
+
+def test_onnx_is_written_unchecked_where_there_is_no_runtime(
+    run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("efspec.onnx.runtime.runtime_version", lambda: "")
+    result = run("build", tiny, "-t", "onnx")
+    assert result.code == 0
+    assert result.out.endswith("  its structure only: onnxruntime is not installed\n")
+
+
+def test_steps_are_those_that_are_told(run: Run, tiny: Path) -> None:
+    plan = efspec.resolve(efspec.load(tiny))
+    for targets in (("code",), ("weights",), ("onnx",), ("torch", "code"), tuple(TARGETS)):
+        told: list[str] = []
+        write_artefacts(Ingredients(plan, step=told.append), Path("out"), targets)
+        assert len(told) == steps(targets), told

@@ -1,0 +1,1 @@
+build _large.yaml -t onnx
