@@ -88,9 +88,13 @@ def test_executorch_takes_it(backend: str, tmp_path: Path) -> None:
     from executorch.exir import to_edge_transform_and_lower
 
     if backend == "xnnpack":
+        from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
-        partitioner = XnnpackPartitioner()
+        # That of executorch 1.5.1 takes the softmax behind a convolution over the wrong axis, which
+        # is what talking heads are: V2 needs it left to the portable kernels.
+        others = [c for c in ALL_PARTITIONER_CONFIGS if c.__name__ != "SoftmaxConfig"]
+        partitioner = XnnpackPartitioner(configs=others)
     else:
         from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
@@ -106,6 +110,7 @@ def test_executorch_takes_it(backend: str, tmp_path: Path) -> None:
     from executorch.runtime import Runtime
 
     x = reference.images(plan, 1)
-    method = Runtime.get().load_program(lowered).load_method("forward")
+    program = Runtime.get().load_program(lowered)  # whose memory the method lives in
+    method = program.load_method("forward")
     found = [y.numpy() for y in method.execute([torch.from_numpy(x)])]
     reference.difference(plan, found, reference.outputs(plan, state, x), "ExecuTorch")
