@@ -16,6 +16,7 @@ from efspec.record import Record
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from efspec.deploy import Weights
     from efspec.plan import Plan
     from efspec.pytorch.reference import Array
     from efspec.pytorch.source import Source
@@ -106,6 +107,18 @@ class Ingredients:
         return complete(self.plan, adapted, self.seed)
 
     @cached_property
+    def deployed(self) -> tuple[Plan, Weights]:
+        """The network as it is exported: the plan rewritten for inference, and its weights.
+
+        They are rewritten in double precision, whatever they were in.
+        """
+        from efspec.deploy import deploy
+
+        rewritten = deploy(self.plan)
+        wide = {name: tensor.double() for name, tensor in self.state.items()}
+        return rewritten.plan, rewritten.of({k: t.numpy(force=True) for k, t in wide.items()})
+
+    @cached_property
     def sample(self) -> tuple[Array, tuple[Array, ...]]:
         """Images, and what the module gives for them: what artefacts are checked with."""
         from efspec.pytorch import reference
@@ -166,14 +179,14 @@ def _onnx(of: Ingredients) -> Made:
         )
     check_opset(of.options.opset)  # before it takes long
     check_size(of.plan)
-    weights = {key: tensor.float().numpy(force=True) for key, tensor in of.state.items()}
+    plan, weights = of.deployed
     of.step("writing ONNX")
     from efspec.onnx import emit, runtime
     from efspec.pytorch.reference import difference
 
     options = of.options
     model = emit.emit(
-        of.plan,
+        plan,
         weights,
         opset=options.opset,
         dynamic_batch=options.dynamic_batch,
@@ -195,12 +208,12 @@ def _checked(runs_in: str, error: float) -> str:
 
 
 def _torch(of: Ingredients) -> Made:
-    state = of.state
+    plan, weights = of.deployed
     of.step("exporting with torch")
     from efspec.pytorch import exported
     from efspec.pytorch.reference import difference
 
-    program = exported.program(of.plan, state, dynamic_batch=of.options.dynamic_batch)
+    program = exported.program(plan, weights, dynamic_batch=of.options.dynamic_batch)
     data = exported.encode(program)
     of.step("running what was exported")
     images, expected = of.sample

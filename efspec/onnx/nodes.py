@@ -9,7 +9,7 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from efspec.onnx.bias import looked_up
+from efspec.deploy import relative_offsets
 from efspec.onnx.bilinear import interpolation
 from efspec.onnx.graph import Graph
 from efspec.plan import PlacedOp
@@ -49,9 +49,6 @@ GELU = 20
 MAX_PIXELS = 64
 """Size of a map up to which onnxruntime interpolates it faster as a matrix product: 1.4 times at
 7x7, 1.2 at 8x8, 0.9 at 9x9."""
-
-_EPSILON = 1e-5
-"""PyTorch's default for both norms, which the published networks use."""
 
 
 class Tensors:
@@ -125,10 +122,10 @@ def nodes(g: Graph, placed: PlacedOp, p: Tensors, x: list[str]) -> list[str]:
             made = g.node("Add", name, [product, *p.names("bias")])
         case BatchNorm2d():
             tensors = p.names("weight", "bias", "running_mean", "running_var")
-            made = g.node("BatchNormalization", name, [*x, *tensors], epsilon=_EPSILON)
+            made = g.node("BatchNormalization", name, [*x, *tensors], epsilon=op.epsilon)
         case LayerNorm():
             tensors = p.names("weight", "bias")
-            made = g.node("LayerNormalization", name, [*x, *tensors], axis=-1, epsilon=_EPSILON)
+            made = g.node("LayerNormalization", name, [*x, *tensors], axis=-1, epsilon=op.epsilon)
         case Activation():
             made = _activate(g, name, op.function, x[0])
         case AvgPool2d():
@@ -151,7 +148,7 @@ def nodes(g: Graph, placed: PlacedOp, p: Tensors, x: list[str]) -> list[str]:
         case LayerScale():
             made = g.node("Mul", name, [*x, *p.names("gamma")])
         case AttentionBias():
-            bias = looked_up(op, p["attention_biases"])
+            bias = p["attention_biases"][:, relative_offsets(op)]
             made = g.node("Add", name, [*x, p.derived("attention_biases", "looked_up", bias)])
         case ScoreBias():
             made = g.node("Add", name, [*x, *p.names("attention_bias")])

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
+from efspec.deploy import Weights
 from efspec.errors import fail
 from efspec.plan import Plan
 from efspec.pytorch.build import build_module
 from efspec.pytorch.reference import Array
 
 
-def program(plan: Plan, state: Mapping[str, Tensor], *, dynamic_batch: bool) -> ExportedProgram:
+def program(plan: Plan, weights: Weights, *, dynamic_batch: bool) -> ExportedProgram:
     """The module of a plan, in eval mode, as a graph of torch's operators.
 
     Args:
         plan: The network.
-        state: Its state dict.
+        weights: Its tensors by their names in the state dict; taken in single precision.
         dynamic_batch: Whether the batch may be of any size, and not only 1.
 
     Raises:
         EfspecError: When this torch cannot export it.
     """
     module = build_module(plan).eval()
-    module.load_state_dict(state)
+    module.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     # A batch of one is taken to be meant as such; two stand for any number.
     x = torch.zeros(2 if dynamic_batch else 1, *plan.input)
     shapes = ({0: Dim("batch")},) if dynamic_batch else None

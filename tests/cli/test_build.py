@@ -290,7 +290,7 @@ def test_what_is_exported_is_checked_and_says_where_it_comes_from(
     assert (result.code, result.err) == (0, "")
     assert list(manifest(tmp_path / "out")["artefacts"]) == ["onnx", "torch"]
     assert re.search(r"tiny\.onnx .* onnxruntime [\d.]+: as the module, to \de-\d\d\n", result.out)
-    assert re.search(r"tiny\.pt2 .* torch \S+: as the module, exactly\n", result.out)
+    assert re.search(r"tiny\.pt2 .* torch \S+: as the module, (exactly|to \de-\d\d)\n", result.out)
 
     spec = efspec.load(tiny)
     model = onnx.load(tmp_path / "out" / "tiny.onnx")
@@ -307,7 +307,8 @@ def test_what_is_exported_is_checked_and_says_where_it_comes_from(
     program = torch.export.load(tmp_path / "out" / "tiny.pt2").module()
     x = torch.ones(3 if options else 1, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(program(x), efspec.build(spec, seed=3).eval()(x))
+        expected = efspec.build(spec, seed=3).eval()(x)
+        assert torch.allclose(program(x), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_onnx_is_written_unchecked_where_there_is_no_runtime(

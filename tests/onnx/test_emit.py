@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from onnx import ModelProto, numpy_helper, shape_inference
 
 import efspec
+from efspec.deploy import Weights, deploy
 from efspec.onnx.emit import check, emit, encode
 from efspec.onnx.limits import OPSET, OPSETS
 from efspec.onnx.runtime import run
@@ -71,10 +73,24 @@ def shapes(model: ModelProto) -> dict[str, list[int | str]]:
     }
 
 
-def agree(plan: Plan, batch: int = 1, **options: Any) -> ModelProto:
-    """Everything that has to hold of a model; gives the model."""
+def agree(plan: Plan, batch: int = 1, *, deployed: bool = False, **options: Any) -> ModelProto:
+    """Everything that has to hold of a model; gives the model.
+
+    Args:
+        plan: The network.
+        batch: How many images; the model takes any number if it is not 1.
+        deployed: Whether the model is of the plan as it is deployed.
+        options: As `emit` takes them.
+    """
     state = state_of(plan)
-    model = emit(plan, arrays(state), dynamic_batch=batch > 1, **options)
+    x = images(plan, batch)
+    with torch.no_grad():
+        expected = interpret(plan, state, torch.from_numpy(x))
+    weights: Weights = arrays(state)
+    if deployed:
+        rewritten = deploy(plan)
+        plan, weights = rewritten.plan, rewritten.of(weights)
+    model = emit(plan, weights, dynamic_batch=batch > 1, **options)
     check(model)
     names = output_names(plan)
     assert tuple(output.name for output in model.graph.output) == names
@@ -88,9 +104,6 @@ def agree(plan: Plan, batch: int = 1, **options: Any) -> ModelProto:
                 assert found_shapes[name][1:] == list(shape.sizes), name
                 # What becomes of the batch in a resize is beyond onnx's inference.
                 assert found_shapes[name][0] == first or batch > 1, name
-    x = images(plan, batch)
-    with torch.no_grad():
-        expected = interpret(plan, state, torch.from_numpy(x))
     for found, wanted in zip(run(encode(model), x), expected, strict=True):
         assert found.dtype == np.float32
         largest = float(wanted.abs().max())
@@ -101,14 +114,15 @@ def agree(plan: Plan, batch: int = 1, **options: Any) -> ModelProto:
 @pytest.mark.parametrize("model", MODELS)
 def test_golden_checkpoints_give_the_golden_logits(model: str) -> None:
     plan = efspec.resolve(efspec.load(model))
-    state = adapt(plan, checkpoint(model, "official")).state
-    file = encode(emit(plan, arrays(state), dynamic_batch=True))
+    deployed = deploy(plan)
+    weights = deployed.of(arrays(adapt(plan, checkpoint(model, "official")).state))
+    file = encode(emit(deployed.plan, weights, dynamic_batch=True))
     (logits,) = run(file, golden.image(2, 224))
     assert np.abs(logits - logits_of(model, "official")).max() < 1e-5
 
 
 def test_random_networks() -> None:
-    batches = iter(range(EXAMPLES * 10))
+    numbers = count()
 
     @settings(
         max_examples=EXAMPLES,
@@ -119,7 +133,9 @@ def test_random_networks() -> None:
     )
     @given(networks(max_size=128))
     def check_one(fields: dict[str, Any]) -> None:
-        agree(efspec.resolve(efspec.load(fields)), batch=1 + next(batches) % 2)
+        number = next(numbers)
+        plan = efspec.resolve(efspec.load(fields))
+        agree(plan, batch=1 + number % 2, deployed=number % 4 < 2)
 
     check_one()
 
@@ -181,10 +197,22 @@ FEATURES = [
 ]
 
 
+@pytest.mark.parametrize("deployed", [False, True])
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("plan", FEATURES)
-def test_backbones(plan: Plan, batch: int) -> None:
-    agree(plan, batch)
+def test_backbones(plan: Plan, batch: int, deployed: bool) -> None:
+    agree(plan, batch, deployed=deployed)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_small_and_large_maps_are_upsampled(batch: int) -> None:
+    block = {"type": "attn_ffn", "stride": 2, "num_heads": 1, "key_dim": 2, "attn_ratio": 1}
+    stage = {"width": 4, "blocks": [{**block, "expansion_ratio": 1}]}
+    for size, kind in (([64, 60], "MatMul"), ([68, 61], "Resize")):
+        stem = {"type": "conv_stem", "width": 4}
+        model = agree(network(input={"size": size}, stem=stem, stages=[stage]), batch)
+        found = {node.op_type for node in model.graph.node if "upsample" in node.name}
+        assert found - {"Reshape"} == {kind}
 
 
 def test_names_are_those_of_the_plan() -> None:
@@ -232,6 +260,7 @@ BYTES = """
 import hashlib
 import numpy as np
 import efspec
+from efspec.deploy import Weights, deploy
 from efspec.onnx.emit import emit, encode
 plan = efspec.resolve(efspec.load("v2_s0", set=["input.size=64"]))
 state = {key: np.ones(s) for key, s in (plan.parameters() | plan.buffers()).items()}
