@@ -25,7 +25,7 @@ from efspec.onnx.limits import OPSET, OPSETS
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("build", short_help="Write a network's code and weights.")(build)
+    app.command("build", short_help="Write a network's code, weights and exported files.")(build)
 
 
 def build(

@@ -41,7 +41,7 @@ OUTSIDE = {
     5: set(),
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
-BACKENDS = {"cost", "codegen", "deploy", "diagram"}
+BACKENDS = {"cost", "codegen", "deploy", "diagram", "onnx"}
 """They see a plan, never a spec."""
 
 
