@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from efspec.cli import targets as target_table
-from efspec.cli.files import TEMPORARY, locked, replace_together
+from efspec.cli.files import Content, locked, remove_left_overs, replace_together
 from efspec.cli.targets import TARGETS, Ingredients, Made
 from efspec.errors import fail, suggestion
 from efspec.pytorch.seed import check_seed
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from efspec.plan import Plan
 
 MANIFEST = "build.json"
+MARK = b"efspec.ops"
+"""What a model of efspec's holds somewhere, and others do not."""
 
 Entry = dict[str, str | int]
 """What `build.json` says of an artefact: `file`, `sha256` and `bytes`."""
@@ -126,24 +128,44 @@ def file_name(plan: Plan, target: str) -> str:
     return (f"{stem}_" if hides else stem) + TARGETS[target].suffix
 
 
-def _write(plan: Plan, folder: Path, contents: dict[str, bytes]) -> None:
+def _write(plan: Plan, folder: Path, contents: dict[str, Content]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        for left_over in folder.glob(f"{TEMPORARY}*"):
-            left_over.unlink(missing_ok=True)
+        remove_left_overs(folder)
         listing = json.dumps(_listing(plan, folder, contents), indent=2) + "\n"
         files = {folder / file_name(plan, target): data for target, data in contents.items()}
+        for path, data in files.items():
+            if not isinstance(data, bytes):
+                _check_ours(path)
         manifest = folder / MANIFEST
         replace_together({**files, manifest: listing.encode()}, manifest)
 
 
-def _listing(plan: Plan, folder: Path, contents: dict[str, bytes]) -> dict[str, object]:
+def _check_ours(path: Path) -> None:
+    """Refuse to replace a folder that no build has written.
+
+    Raises:
+        EfspecError: When it may be someone's work.
+    """
+    if not path.exists():
+        return
+    model = path / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    if not (model.is_file() and MARK in model.read_bytes()):
+        raise fail(
+            "not-ours",
+            "there is something else in the package's place, which is left as it is",
+            file=str(path),
+            fix="move it away, or write into another folder with -o",
+        )
+
+
+def _listing(plan: Plan, folder: Path, contents: dict[str, Content]) -> dict[str, object]:
     """What `build.json` is to say: what is to be written, and what is there and stays."""
     entries: dict[str, Entry] = {
         target: {
             "file": file_name(plan, target),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
+            "sha256": _digest(data),
+            "bytes": len(data) if isinstance(data, bytes) else sum(map(len, data.values())),
         }
         for target, data in contents.items()
     }
@@ -167,7 +189,22 @@ def _intact(manifest: Path, plan: Plan) -> dict[str, Entry]:
         return {}  # no list, or no list of ours: nothing is known to be whole
 
 
+def _digest(data: Content) -> str:
+    """The sha256 of a file; of a folder, that of what `sha256sum` prints for its sorted files."""
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    return _of_folder({name: hashlib.sha256(one).hexdigest() for name, one in data.items()})
+
+
+def _of_folder(files: dict[str, str]) -> str:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def _sha256(file: Path) -> str:
+    if file.is_dir():
+        inside = (path for path in file.rglob("*") if path.is_file())
+        return _of_folder({path.relative_to(file).as_posix(): _sha256(path) for path in inside})
     if not file.is_file():
         return ""
     with file.open("rb") as stream:

@@ -12,6 +12,9 @@ from pathlib import Path
 TEMPORARY = ".efspec-"
 """What the names of unfinished files start with."""
 
+Content = bytes | Mapping[str, bytes]
+"""What a file is to hold, or the files of a folder by their paths in it."""
+
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
@@ -28,13 +31,14 @@ def replaced(target: Path) -> Iterator[Path]:
         _finish(temporary, place)
 
 
-def replace_together(files: Mapping[Path, bytes], listing: Path) -> None:
+def replace_together(files: Mapping[Path, Content], listing: Path) -> None:
     """Write files of which one lists the others: all of them, or none where one cannot be written.
 
-    The list is away while files take their places, so that one that is there is a true one.
+    The list is away while files take their places, so that one that is there is a true one. A
+    folder takes its place as a whole; the one before is gone for a moment.
 
     Args:
-        files: What each file is to hold; the list is the last.
+        files: What each file or folder is to hold; the list is the last.
         listing: The file that lists the others.
 
     Raises:
@@ -43,8 +47,12 @@ def replace_together(files: Mapping[Path, bytes], listing: Path) -> None:
     with ExitStack() as stack:
         pairs = []
         for target, data in files.items():
-            pairs.append(stack.enter_context(_unfinished(target)))
-            pairs[-1][0].write_bytes(data)
+            if isinstance(data, bytes):
+                pairs.append(stack.enter_context(_unfinished(target)))
+                pairs[-1][0].write_bytes(data)
+            else:
+                pairs.append((stack.enter_context(_unfinished_folder(target)), target))
+                _fill(pairs[-1][0], data)
         listing.unlink(missing_ok=True)
         for temporary, place in pairs:
             _finish(temporary, place)
@@ -95,9 +103,51 @@ def _unfinished(target: Path) -> Iterator[tuple[Path, Path]]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def _unfinished_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside one whose place it is to take."""
+    import shutil
+    import tempfile
+
+    try:
+        name = tempfile.mkdtemp(prefix=TEMPORARY, suffix=target.suffix, dir=target.parent)
+    except OSError as error:  # it names the temporary folder, of which the user knows nothing
+        raise OSError(error.errno, error.strerror, str(target.parent)) from None
+    temporary = Path(name)
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
 def _finish(temporary: Path, place: Path) -> None:
-    if temporary != place:
-        temporary.replace(place)
+    if temporary == place:
+        return
+    if temporary.is_dir() and place.exists():  # a folder that holds something is not replaced
+        with _unfinished_folder(place) as aside:
+            place.replace(aside / place.name)
+            temporary.replace(place)
+        return
+    temporary.replace(place)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove what builds of a folder left that were interrupted."""
+    import shutil
+
+    for left_over in folder.glob(f"{TEMPORARY}*"):
+        if left_over.is_dir() and not left_over.is_symlink():
+            shutil.rmtree(left_over, ignore_errors=True)
+        else:
+            left_over.unlink(missing_ok=True)
 
 
 def write_lines(output: Path | None, lines: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from efspec.cli.files import Content
 from efspec.errors import fail
 from efspec.onnx.limits import OPSET, check_opset, check_size
 from efspec.record import Record
@@ -29,11 +30,11 @@ class Made(NamedTuple):
     """What a target gives.
 
     Attributes:
-        data: Bytes of its file.
+        data: Bytes of its file, or of each file of its folder.
         check: How it was checked, and with what result; empty if it was not.
     """
 
-    data: bytes
+    data: Content
     check: str = ""
 
 
