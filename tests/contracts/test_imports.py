@@ -26,6 +26,8 @@ LEVELS = {
     "deploy": 3,
     "diagram": 3,
     "pytorch": 4,
+    "coreml": 4,
+    "verify": 5,
     "cli": 6,
     "api": 6,
     "__init__": 6,
@@ -36,8 +38,8 @@ OUTSIDE = {
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "matplotlib", "numpy"},
-    4: {"torch", "safetensors"},
-    5: set(),
+    4: {"torch", "safetensors", "coremltools"},
+    5: {"onnx", "onnxruntime", "PIL"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
 BACKENDS = {"cost", "codegen", "deploy", "diagram"}

@@ -1,0 +1,1 @@
+"""Core ML: programs written straight from a plan and its weights."""
