@@ -103,5 +103,3 @@ def axes_of(arguments: Arguments, rank: int) -> list[int]:
 def per_channel(vector: Tensor, rank: int) -> Tensor:
     """A vector (C,) as it is laid over values (B, C, ...)."""
     return vector.reshape(1, -1, *[1] * (rank - 2))
-
-

@@ -128,9 +128,7 @@ def _packed_table(given: Mapping[str, Array]) -> tuple[Array, Array, None]:
     return indices, lut.reshape(*[1] * len(shape), lut.size, 1), None
 
 
-def _table(
-    name: str, kind: str, indices: Array, lut: Array, vector_axis: Array | None
-) -> Constant:
+def _table(name: str, kind: str, indices: Array, lut: Array, vector_axis: Array | None) -> Constant:
     """Weights that are indices into a table of values, or of vectors, of their block."""
     blocks = [size // count for size, count in zip(indices.shape, lut.shape[:-2], strict=True)]
     places = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class OnnxFile(Node):
         outputs: Names of its outputs.
         shapes: Shape of each output, batch axis left out.
         kinds: How many nodes there are of each kind.
+        metadata: What whoever made it wrote into it.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class OnnxFile(Node):
     outputs: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     kinds: Counter[str]
+    metadata: Mapping[str, str]
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -73,6 +76,7 @@ def read_onnx(path: Path) -> OnnxFile:
         outputs=tuple(one.name for one in model.graph.output),
         shapes=tuple(_shape(one, path)[1:] for one in model.graph.output),
         kinds=Counter(node.op_type for node in model.graph.node),
+        metadata={one.key: one.value for one in model.metadata_props},
     )
 
 

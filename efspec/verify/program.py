@@ -52,7 +52,7 @@ class Operation(Node):
                     place = f"{argument}[{index}]" if len(operands) > 1 else argument
                     yield place, operand
 
-    def values(self) -> Iterator[str]:
+    def sources(self) -> Iterator[str]:
         """Names of the values that it takes."""
         for _, operands in sorted(self.inputs.items()):
             yield from (operand for operand in operands if isinstance(operand, str))

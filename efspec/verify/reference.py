@@ -121,7 +121,7 @@ def gives_probabilities(package: Package) -> bool:
     for name in numeric_outputs(package.program):
         op = made[name]
         while op.kind in (CLASSIFY, "cast"):
-            source = next(op.values())
+            source = next(op.sources())
             if source not in made:
                 break
             op = made[source]
@@ -135,7 +135,7 @@ def output_shape(package: Package, name: str) -> tuple[int, ...]:
     shapes = {one.name: one.shape for op in package.program.operations for one in op.outputs}
     for op in package.program.operations:
         if op.kind == CLASSIFY and any(one.name == name for one in op.outputs):
-            (source,) = (operand for operand in op.values())
+            (source,) = (operand for operand in op.sources())
             return shapes[source][1:]
     return shapes[name][1:]
 
@@ -153,5 +153,3 @@ def values_of(package: Package, images: Images) -> list[tuple[Operation, tuple[T
 def part_outputs(plan: Plan) -> dict[str, str]:
     """Id of the op that gives each part's result, by the part's path, in order."""
     return {path: ops[-1].id for path, ops in ops_by_part(plan).items() if ops}
-
-

@@ -46,7 +46,7 @@ class Runner:
         self._dtype = torch.float64 if precision == "fp64" else torch.float32
         self._rounds_all = precision == "fp16" and not program.is_half
         self._converted: dict[int, Tensor] = {}
-        self._uses = Counter(name for op in program.operations for name in op.values())
+        self._uses = Counter(name for op in program.operations for name in op.sources())
 
     def run(self, x: Tensor, observe: Observe | None = None) -> tuple[Tensor, ...]:
         """What the program gives for images x (B, C, H, W), in its order.
@@ -72,7 +72,7 @@ class Runner:
             if observe is not None:
                 observe(op, results)
             values.update((one.name, y) for one, y in zip(op.outputs, results, strict=True))
-            for name in op.values():
+            for name in op.sources():
                 left[name] -= 1
                 if not left[name] and name not in kept:
                     values.pop(name, None)

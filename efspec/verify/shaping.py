@@ -72,9 +72,7 @@ def slice_by_index(a: Arguments) -> Tensor:
 def slice_by_size(a: Arguments) -> Tensor:
     """`slice_by_size`: from where on, and how many; -1 is all that follow."""
     x = a.tensor("x")
-    for axis, (begin, size) in enumerate(
-        zip(a.integers("begin"), a.integers("size"), strict=True)
-    ):
+    for axis, (begin, size) in enumerate(zip(a.integers("begin"), a.integers("size"), strict=True)):
         x = x.narrow(axis, begin, x.shape[axis] - begin if size == -1 else size)
     return x
 

@@ -49,7 +49,9 @@ class Kinship(Record):
             more = f" and {len(self.departures) - _SHOWN:,} more" if self.departures[3:] else ""
             return f"not those of the twin: {names}{more}"
         packed = f", {self.packed:,} of them packed, off by {self.largest:.1e} at most"
-        return f"{self.ops:,} ops and {self.constants:,} constants" + (packed if self.packed else "")
+        return f"{self.ops:,} ops and {self.constants:,} constants" + (
+            packed if self.packed else ""
+        )
 
 
 def kinship(package: Package, twin: Package) -> Kinship:
@@ -59,7 +61,7 @@ def kinship(package: Package, twin: Package) -> Kinship:
     ids, departures = package.ids(), []
     constants = packed = 0
     largest, unproved = 0.0, []
-    values: dict[str, str] = {a: b for a, b in zip(_inputs(package), _inputs(twin), strict=False)}
+    values = dict(zip(_inputs(package), _inputs(twin), strict=False))
 
     def departure(op: Operation, message: str) -> Departure:
         path = ids.get(op.outputs[0].name, "") if op.outputs else ""
@@ -71,8 +73,8 @@ def kinship(package: Package, twin: Package) -> Kinship:
             break  # from here on nothing belongs together
         if ids and _names(op) != _names(other):
             departures.append(departure(op, f"is called `{other.name}` in the twin"))
-        for message in _differences(op, other, values, names, twin_names):
-            departures.append(departure(op, message))
+        differences = _differences(op, other, values, names, twin_names)
+        departures += [departure(op, message) for message in differences]
         values |= {a.name: b.name for a, b in zip(op.outputs, other.outputs, strict=False)}
         for (_, one), (_, wanted) in zip(op.constants(), other.constants(), strict=False):
             constants += 1

@@ -143,7 +143,8 @@ def unpacked(data: Array, width: int, signed: bool, shape: tuple[int, ...]) -> A
     numbers = (rows << np.arange(width, dtype=np.uint8)).sum(axis=1, dtype=np.int16)
     if signed:
         numbers = np.where(numbers >> (width - 1), numbers - (1 << width), numbers)
-    return numbers.astype(np.int8 if signed else np.uint8).reshape(shape)
+    found: Array = numbers.astype(np.int8 if signed else np.uint8)
+    return found.reshape(shape)
 
 
 def tensor_type(message: Any, what: str) -> tuple[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from efspec.verify.compare import (
     FP16_TOLERANCE,
     FP32_TOLERANCE,
     Check,
+    State,
     figures,
     state_of,
 )
@@ -107,7 +108,7 @@ def _verify(
         step("comparing with its twin")
         kin = kinship(package, twin)
         departures += kin.departures
-        state = "failed" if kin.departures else "reported" if kin.unproved else "passed"
+        state: State = "failed" if kin.departures else "reported" if kin.unproved else "passed"
         checks.append(Check(name="same as its twin", state=state, message=kin.told()))
         if kin.unproved:
             remarks.append(f"{len(kin.unproved)} packed weights have no one right packing")
@@ -295,10 +296,11 @@ def _checks(
 def _metadata_checks(package: Package, reference: Reference) -> Iterator[Check]:
     """Whether the names in a package of efspec's, and the spec that it carries, are right."""
     plan: Plan | None = reference.plan
-    if plan is not None and HASH_KEY in package.metadata:
-        same = package.metadata[HASH_KEY] == plan.hash
-        message = "" if same else f"it says {package.metadata[HASH_KEY][:12]}, not {plan.hash[:12]}"
-        yield Check(name="made from this spec", state="passed" if same else "failed", message=message)
+    said = package.metadata.get(HASH_KEY)
+    if plan is not None and said is not None:
+        state: State = "passed" if said == plan.hash else "failed"
+        message = "" if said == plan.hash else f"its spec is {said[:12]}, not {plan.hash[:12]}"
+        yield Check(name="made from this spec", state=state, message=message)
     ids = package.ids()
     if not ids:
         return

@@ -53,9 +53,7 @@ def max_pool(a: Arguments) -> Tensor:
     return _MAXIMA[len(kernel)](x, kernel, strides)
 
 
-def _padded(
-    a: Arguments, x: Tensor, kernel: list[int], strides: list[int], value: float
-) -> Tensor:
+def _padded(a: Arguments, x: Tensor, kernel: list[int], strides: list[int], value: float) -> Tensor:
     """A map with what its op puts around it."""
     pairs: list[tuple[int, int]] = []
     match a.text("pad_type", "valid"):
