@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 
 _WARNINGS = (DeprecationWarning, FutureWarning, UserWarning)
 
@@ -19,17 +19,28 @@ def quiet() -> Iterator[None]:
     that torch is newer than it knows; it draws a bar per pass. Errors are still logged.
     """
     log = logging.getLogger("coremltools")
-    level, bars = log.level, os.environ.get("TQDM_DISABLE")
+    level = log.level
     log.setLevel(logging.ERROR)
-    os.environ["TQDM_DISABLE"] = "1"  # it is read when bars are first imported, which is here
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_bars():
             for category in _WARNINGS:
                 warnings.simplefilter("ignore", category)
             yield
     finally:
         log.setLevel(level)
-        if bars is None:
-            del os.environ["TQDM_DISABLE"]
-        else:
-            os.environ["TQDM_DISABLE"] = bars
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Draw none of tqdm's bars; its own switch only works before tqdm is imported, by anyone."""
+    try:
+        from tqdm import tqdm
+    except ImportError:  # it comes with coremltools
+        yield
+        return
+    draw = tqdm.__init__
+    tqdm.__init__ = partialmethod(draw, disable=True)
+    try:
+        yield
+    finally:
+        tqdm.__init__ = draw

@@ -12,9 +12,12 @@ from efspec.verify.values import Array, DamagedError, Value, unpacked
 PREFIX = "constexpr_"
 """What the kinds of ops start with that unpack weights."""
 
-_ROUNDING = 2.0**-9
-"""How far rounding in half precision takes a packed weight from its best code, relatively: the
-weight, the scale and their product are each rounded by up to 2**-11."""
+_SCALE_ROUNDING = 2.0**-9
+"""How far rounding in half precision takes a weight from its best code, relatively: the weight, the
+scale and their product are each rounded by up to 2**-11."""
+_TABLE_ROUNDING = 2.0**-8
+"""The same of weights in tables, as a share of the largest: coremltools looks for the code of a
+weight in half precision, counted from the smallest."""
 
 Excess = Callable[[Array], Array]
 
@@ -79,7 +82,7 @@ def unpack(kind: str, name: str, inputs: Mapping[str, Constant]) -> Constant | N
 
     def excess(original: Array) -> Array:
         far = np.abs(original - dense.astype(np.float64)) - np.abs(step) / 2
-        found: Array = far - _ROUNDING * np.abs(original)
+        found: Array = far - _SCALE_ROUNDING * np.abs(original)
         return found
 
     return Constant(name, dense, kind, excess)
@@ -149,8 +152,9 @@ def _table(name: str, kind: str, indices: Array, lut: Array, vector_axis: Array 
         for entry in range(lut.shape[-2]):
             value = lut[(*places, entry, 0)].astype(np.float64)
             nearest = np.minimum(nearest, np.abs(original - value))
-        far: Array = np.abs(original - dense.astype(np.float64)) - nearest
-        return far - _ROUNDING * np.abs(original)
+        far = np.abs(original - dense.astype(np.float64)) - nearest
+        found: Array = far - _TABLE_ROUNDING * np.abs(original).max()
+        return found
 
     return Constant(name, dense, kind, excess)
 

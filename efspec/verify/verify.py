@@ -35,6 +35,7 @@ Outputs = list[tuple[Tensor, ...]]
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
 """What a package is run in."""
+TWIN = "same as its twin"
 IMAGES = 4
 """How many images are compared on, by default."""
 
@@ -109,7 +110,7 @@ def _verify(
         kin = kinship(package, twin)
         departures += kin.departures
         state: State = "failed" if kin.departures else "reported" if kin.unproved else "passed"
-        checks.append(Check(name="same as its twin", state=state, message=kin.told()))
+        checks.append(Check(name=TWIN, state=state, message=kin.told()))
         if kin.unproved:
             remarks.append(f"{len(kin.unproved)} packed weights have no one right packing")
         found = _run(twin, "fp32", batches)
@@ -318,12 +319,11 @@ def _metadata_checks(package: Package, reference: Reference) -> Iterator[Check]:
 
 def _proofs(package: Package, reference: Reference, checks: Sequence[Check]) -> list[str]:
     """What follows from checks of which none failed."""
-    by_twin = [check for check in checks if check.name == "same as its twin"]
-    if by_twin and by_twin[0].state == "passed":
-        rounded = "rounded to its precision or packed as well as its codes allow"
+    if any(check.name == TWIN and check.state == "passed" for check in checks):
+        packed = "packed as well as their codes allow" if package.program.packings else ""
         return [
-            f"its twin computes {reference.name}, in single precision",
-            f"it encodes the same network: the twin's ops, and its weights {rounded}",
+            f"its twin computes what {reference.name} does, in single precision",
+            f"it encodes the same network: the twin's ops, on its weights, {packed or 'rounded'}",
         ]
     if any(check.state == "reported" and check.precision == "fp32" for check in checks):
         return []

@@ -38,7 +38,7 @@ OUTSIDE = {
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "matplotlib", "numpy"},
-    4: {"torch", "safetensors", "coremltools"},
+    4: {"torch", "safetensors", "coremltools", "tqdm"},
     5: {"onnx", "onnxruntime", "PIL"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
