@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partialmethod
 
-_WARNINGS = (DeprecationWarning, FutureWarning, UserWarning)
+_WARNINGS = (DeprecationWarning, FutureWarning, UserWarning, ResourceWarning)
+"""The last of the folders under temporary names that it leaves Python to clear away."""
 
 
 @contextmanager

@@ -34,13 +34,15 @@ class Operation(Node):
 
     Attributes:
         kind: What it does.
-        name: What it is called.
+        name: Name of its first result, which is its own.
+        label: What it says it is called.
         inputs: What it takes, by argument; some arguments are several values.
         outputs: What it makes.
     """
 
     kind: str
     name: str
+    label: str
     inputs: Mapping[str, tuple[Operand, ...]]
     outputs: tuple[Typed, ...]
 
@@ -151,7 +153,7 @@ def _operations(block: Any, known: set[str], weights: Weights) -> tuple[Operatio
             continue
         outputs = tuple(_typed(one) for one in message.outputs)
         known.update(one.name for one in outputs)
-        operations.append(Operation(message.type, _own_name(message, name), inputs, outputs))
+        operations.append(Operation(message.type, name, _label(message, name), inputs, outputs))
     if unknown:
         raise EfspecError(d for error in unknown for d in error.diagnostics)
     return tuple(operations)
@@ -173,7 +175,7 @@ def _name(message: Any) -> str:
     return str(message.outputs[0].name)
 
 
-def _own_name(message: Any, default: str) -> str:
+def _label(message: Any, default: str) -> str:
     """What an op says it is called."""
     if "name" not in message.attributes:
         return default

@@ -72,7 +72,7 @@ def kinship(package: Package, twin: Package) -> Kinship:
             departures.append(departure(op, f"`{op.kind}` where the twin has `{other.kind}`"))
             break  # from here on nothing belongs together
         if ids and _names(op) != _names(other):
-            departures.append(departure(op, f"is called `{other.name}` in the twin"))
+            departures.append(departure(op, f"is called `{other.label}` in the twin"))
         differences = _differences(op, other, values, names, twin_names)
         departures += [departure(op, message) for message in differences]
         values |= {a.name: b.name for a, b in zip(op.outputs, other.outputs, strict=False)}
@@ -167,4 +167,4 @@ def _inputs(package: Package) -> list[str]:
 
 
 def _names(op: Operation) -> tuple[str, ...]:
-    return (op.name, *(one.name for one in op.outputs))
+    return (op.label, *(one.name for one in op.outputs))

@@ -308,7 +308,7 @@ def _metadata_checks(package: Package, reference: Reference) -> Iterator[Check]:
     made = {
         one.name: op for op in package.program.operations if op.kind != "cast" for one in op.outputs
     }
-    single = {op.name for op in made.values() if len(op.outputs) == 1}
+    single = {op.label for op in made.values() if len(op.outputs) == 1}
     wrong = [name for name in made if name not in ids] + sorted(single - made.keys())
     wrong += [name for name in ids if name not in made]
     known = {placed.id for placed in plan.ops()} if plan is not None else set(ids.values())

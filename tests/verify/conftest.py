@@ -31,6 +31,4 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Small:
     shape = (1, *plan.input)
     single = convert(module(plan, state), shape, folder, "single")
     half = convert(module(plan, state), shape, folder, "half", half=True)
-    return Small(
-        plan, state, module_reference(plan, state), named(single, plan, state), half
-    )
+    return Small(plan, state, module_reference(plan, state), named(single, plan, state), half)

@@ -44,7 +44,7 @@ class Patient:
         shape = [d.constant.size for d in value.type.tensorType.dimensions]
         dtype = np.float16 if value.type.tensorType.dataType == 10 else np.float32
         if value.WhichOneof("value") == "blobFileValue":
-            start, count = self._blob(value)
+            start, count = self.blob(value)
             data = (self.package / WEIGHTS).read_bytes()[start : start + count]
             return np.frombuffer(data, dtype).reshape(shape)
         tensor = value.immediateValue.tensor
@@ -56,7 +56,7 @@ class Patient:
         """Other numbers, of the same type and shape."""
         value = self.constant(op, argument)
         if value.WhichOneof("value") == "blobFileValue":
-            start, count = self._blob(value)
+            start, count = self.blob(value)
             data = bytearray((self.package / WEIGHTS).read_bytes())
             data[start : start + count] = array.tobytes()
             (self.package / WEIGHTS).write_bytes(data)
@@ -71,7 +71,7 @@ class Patient:
     def set_text(self, op: Any, argument: str, text: str) -> None:
         self.constant(op, argument).immediateValue.tensor.strings.values[0] = text
 
-    def _blob(self, value: Any) -> tuple[int, int]:
+    def blob(self, value: Any) -> tuple[int, int]:
         """Where a blob's numbers start, and how many bytes they take."""
         data = (self.package / WEIGHTS).read_bytes()
         size, start = struct.unpack_from("<QQ", data, value.blobFileValue.offset + 8)

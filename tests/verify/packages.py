@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,13 +19,21 @@ from efspec.verify import Package, module_reference, read_package
 from efspec.verify.images import random_images
 from efspec.verify.package import OPS_KEY, model_proto
 from efspec.verify.reference import values_of
+from efspec.verify.values import Array
 from tests.verify.networks import State
 
 MODEL = Path("Data", "com.apple.CoreML", "model.mlmodel")
 WEIGHTS = Path("Data", "com.apple.CoreML", "weights", "weight.bin")
 
-Half = Literal["FLOAT16", "FLOAT32"]
 Edit = Callable[[Any], None]
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Use coremltools, and have its temporary folders cleared away before warnings count again."""
+    with quiet(), torch.no_grad():
+        yield
+        gc.collect()
 
 
 def convert(
@@ -40,7 +50,7 @@ def convert(
 ) -> Path:
     """A package that coremltools makes of a module, by tracing or exporting it."""
     path = folder / f"{name}.mlpackage"
-    with quiet(), torch.no_grad():
+    with working():
         import coremltools as ct
 
         x = torch.zeros(*shape)
@@ -61,13 +71,13 @@ def convert(
             **options,
         )
         model.save(str(path))
+        del model
     return path
 
 
-def compress(package: Path, how: str, name: str) -> Path:
-    """A package with its weights packed: `int8`, `pal6`, `pal4` and so on."""
-    path = package.with_name(f"{name}.mlpackage")
-    with quiet():
+def compress(package: Path, how: str, path: Path) -> Path:
+    """Where a package is written with its weights packed: `int8`, `int4`, `pal6` and so on."""
+    with working():
         import coremltools as ct
         import coremltools.optimize.coreml as cto
 
@@ -86,7 +96,26 @@ def compress(package: Path, how: str, name: str) -> Path:
             )
             packed = cto.linear_quantize_weights(model, cto.OptimizationConfig(global_config=op))
         packed.save(str(path))
+        del model, packed
     return path
+
+
+def unpacked(package: Path) -> dict[str, Array]:
+    """What packed weights stand for, as coremltools reads them."""
+    with working():
+        from coremltools.converters.mil.frontend.milproto.load import load
+
+        message = model(package)
+        program = load(
+            message,
+            specification_version=message.specificationVersion,
+            file_weights_dir=str((package / WEIGHTS).parent),
+        )
+        return {
+            op.outputs[0].name: op.materialized_val_inference()
+            for op in program.functions["main"].operations
+            if op.op_type.startswith("constexpr_")
+        }
 
 
 def changed(package: Path, folder: Path, edit: Edit) -> Path:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from efspec.verify import Package, read_package, verify
-from efspec.verify.package import OPS_KEY
 from tests.verify.conftest import Small
 from tests.verify.mutants import (
     Mutant,
@@ -18,7 +15,6 @@ from tests.verify.mutants import (
     drop,
     flip,
     negate,
-    nudge,
     numbers,
     replace,
     reverse,
@@ -28,7 +24,6 @@ from tests.verify.mutants import (
     swap_outputs,
     text,
 )
-from tests.verify.packages import compress, model
 
 MUTANTS: dict[str, Mutant] = {
     # Weights and biases
