@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from torch import Tensor
@@ -79,6 +79,16 @@ class Arguments:
         found = self._constant(name, default)
         value = found if isinstance(found, str) else found.value
         return value if isinstance(value, str) else str(value[0])
+
+    def expect(self, shape: Sequence[int]) -> None:
+        """Refuse a result of another shape than the program says before it takes memory.
+
+        Raises:
+            DamagedError: When it has another.
+        """
+        declared = self.op.outputs[0].shape
+        if tuple(shape) != declared:
+            raise DamagedError(f"{self.op.name}: is {tuple(shape)}, declared {declared}")
 
     def refuse(self, option: str) -> EfspecError:
         """An error about an option of the op that efspec cannot run."""

@@ -196,6 +196,7 @@ OPS: dict[str, Callable[[Arguments], Result]] = {
     "gather": shaping.gather,
     "pad": shaping.pad,
     "tile": shaping.tile,
+    "reverse": lambda a: a.tensor("x").flip(axes_of(a, a.tensor("x").dim())),
     "identity": _unary(lambda x: x),
 }
 """Every op that efspec can run, by its kind, but for `classify`, which makes no tensor."""

@@ -21,7 +21,7 @@ def upsample_bilinear(a: Arguments) -> Tensor:
     mode = "STRICT_ALIGN_CORNERS" if corners else "UNALIGN_CORNERS" if centres else "DEFAULT"
     height = int(a.number("scale_factor_height", 1.0) * x.shape[-2])
     width = int(a.number("scale_factor_width", 1.0) * x.shape[-1])
-    return _resized(x, height, width, mode)
+    return _resized(a, x, height, width, mode)
 
 
 def resize_bilinear(a: Arguments) -> Tensor:
@@ -30,7 +30,7 @@ def resize_bilinear(a: Arguments) -> Tensor:
     if mode not in _GRIDS:
         raise a.refuse(f"sampling_mode {mode!r}")
     height, width = a.integer("target_size_height", 1), a.integer("target_size_width", 1)
-    return _resized(a.tensor("x"), height, width, mode)
+    return _resized(a, a.tensor("x"), height, width, mode)
 
 
 def upsample_nearest_neighbor(a: Arguments) -> Tensor:
@@ -39,10 +39,12 @@ def upsample_nearest_neighbor(a: Arguments) -> Tensor:
     vertical, horizontal = a.number("scale_factor_height", 1.0), a.number("scale_factor_width", 1.0)
     if not (vertical.is_integer() and horizontal.is_integer()):
         raise a.refuse("factors that are no integers")
+    a.expect((*x.shape[:-2], int(vertical * x.shape[-2]), int(horizontal * x.shape[-1])))
     return x.repeat_interleave(int(vertical), -2).repeat_interleave(int(horizontal), -1)
 
 
-def _resized(x: Tensor, height: int, width: int, mode: str) -> Tensor:
+def _resized(a: Arguments, x: Tensor, height: int, width: int, mode: str) -> Tensor:
+    a.expect((*x.shape[:-2], height, width))
     rows = _weights(x.shape[-2], height, mode, x.dtype)
     columns = _weights(x.shape[-1], width, mode, x.dtype)
     return rows @ x @ columns.T

@@ -91,6 +91,7 @@ def gather(a: Arguments) -> Tensor:
 def pad(a: Arguments) -> Tensor:
     """`pad`: pairs of amounts for the last axes."""
     x, amounts = a.tensor("x"), a.integers("pad")
+    sizes = list(x.shape)
     pairs = [amounts[i : i + 2] for i in range(0, len(amounts), 2)]
     while pairs and pairs[0] == [0, 0]:
         pairs.pop(0)
@@ -99,10 +100,15 @@ def pad(a: Arguments) -> Tensor:
     mode = a.text("mode", "constant")
     if mode not in modes:
         raise a.refuse(f"mode {mode!r}")
+    for axis, (before, after) in enumerate(reversed(pairs), 1):
+        sizes[-axis] += before + after
+    a.expect(sizes)
     value = a.number("constant_val", 0.0) if mode == "constant" else None
     return F.pad(x, flat, modes[mode], value) if flat else x
 
 
 def tile(a: Arguments) -> Tensor:
     """`tile`: the value repeated along each axis."""
-    return a.tensor("x").repeat(a.integers("reps"))
+    x, counts = a.tensor("x"), a.integers("reps")
+    a.expect([size * count for size, count in zip(x.shape, counts, strict=True)])
+    return x.repeat(counts)

@@ -313,7 +313,8 @@ def _metadata_checks(package: Package, reference: Reference) -> Iterator[Check]:
     wrong += [name for name in ids if name not in made]
     known = {placed.id for placed in plan.ops()} if plan is not None else set(ids.values())
     wrong += [name for name in ids if ids[name] not in known]
-    message = f"{len(ids):,} names" if not wrong else f"wrong: {', '.join(wrong[:3])}"
+    listed = ", ".join(dict.fromkeys(wrong[:3]))
+    message = f"wrong: {listed}" if wrong else f"{len(ids):,} names"
     yield Check(name="named after the plan", state="failed" if wrong else "passed", message=message)
 
 

@@ -5,11 +5,14 @@ Letters of shapes: B images, C channels, then one or more spatial axes.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
 from torch import Tensor
 
 from efspec.verify.arguments import Arguments
+from efspec.verify.values import MAX_ELEMENTS, DamagedError
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MAXIMA = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -69,6 +72,9 @@ def _padded(a: Arguments, x: Tensor, kernel: list[int], strides: list[int], valu
                 pairs.append((less, more) if mode == "same" else (more, less))
         case mode:
             raise a.refuse(f"pad_type {mode!r}")
+    sizes = [n + sum(pair) for n, pair in zip(x.shape[2:], pairs, strict=True)]
+    if math.prod(sizes) * x.shape[1] > MAX_ELEMENTS:
+        raise DamagedError(f"{a.op.name}: {a.op.kind} of {tuple(sizes)}, padding included")
     flat = [amount for pair in reversed(pairs) for amount in pair]
     return F.pad(x, flat, value=value)
 

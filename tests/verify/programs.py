@@ -91,7 +91,11 @@ def result(
 ) -> Tensor:
     """What one op gives for a value, its `x` unless that is said to be nothing; read from disk."""
     given = {"x": "%image", **arguments}
-    call = Call(kind, {"y": tuple(shape)}, {k: v for k, v in given.items() if not (isinstance(v, str) and v == "")})
+    call = Call(
+        kind,
+        {"y": tuple(shape)},
+        {k: v for k, v in given.items() if not (isinstance(v, str) and v == "")},
+    )
     path = write(folder / f"{kind}.mlpackage", [call], ["y"], shape=tuple(x.shape))
     (y,) = Runner(read_package(path).program, precision).run(x)
     return y

@@ -254,6 +254,7 @@ CASES: dict[str, tuple[str, Tensor, Tensor, dict[str, Argument]]] = {
         {"pad": (0, 0, 0, 3), "mode": "constant", "constant_val": 2.0},
     ),
     "tile": ("tile", VALUES, VALUES.repeat(2, 3), {"reps": (2, 3)}),
+    "reverse": ("reverse", VALUES, VALUES.flip(1), {"axes": (1,)}),
     "identity": ("identity", VALUES, VALUES, {}),
 }
 
