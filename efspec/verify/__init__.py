@@ -9,6 +9,7 @@ from efspec.verify.compare import (
     DEVICE_TOLERANCE,
     FP16_TOLERANCE,
     FP32_TOLERANCE,
+    FP64_TOLERANCE,
     Check,
     Figures,
 )
@@ -17,12 +18,14 @@ from efspec.verify.onnx import OnnxFile, onnx_reference, read_onnx
 from efspec.verify.package import Package, read_package
 from efspec.verify.reference import Reference, module_reference, package_reference
 from efspec.verify.report import Report
-from efspec.verify.verify import verify, verify_onnx
+from efspec.verify.verify import verify
+from efspec.verify.verify_onnx import verify_onnx
 
 __all__ = [
     "DEVICE_TOLERANCE",
     "FP16_TOLERANCE",
     "FP32_TOLERANCE",
+    "FP64_TOLERANCE",
     "IMAGENET",
     "Check",
     "Figures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import torch
@@ -28,6 +29,7 @@ class Reference(Node):
         input: Channels, height and width.
         shapes: Shape of each output, batch axis left out.
         outputs: What it gives for images.
+        exact: The same in double precision, where it can.
         normal: What its images are, of pixels.
         plan: The plan whose ops those of a package are named after, where there is one.
         trace: Every value of that plan for one batch of images, in double precision.
@@ -39,6 +41,7 @@ class Reference(Node):
     input: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
     outputs: Callable[[Images], tuple[Tensor, ...]]
+    exact: Callable[[Images], tuple[Tensor, ...]] | None = None
     normal: Normal = IMAGENET
     plan: Plan | None = None
     trace: Callable[[Images], Values] | None = None
@@ -63,11 +66,17 @@ def module_reference(
     """
     module = build_module(plan).eval()
     module.load_state_dict(state)
+    double = copy.deepcopy(module).double()
     traced, weights = emitted or (plan, state)
 
     def outputs(images: Images) -> tuple[Tensor, ...]:
         with torch.inference_mode():
             result = module(images.normal)
+        return result if isinstance(result, tuple) else (result,)
+
+    def exact(images: Images) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            result = double(images.normal.double())
         return result if isinstance(result, tuple) else (result,)
 
     def trace(images: Images) -> Values:
@@ -86,6 +95,7 @@ def module_reference(
         input=plan.input,
         shapes=tuple(value.shape.plain().sizes for value in plan.network.outputs),
         outputs=outputs,
+        exact=exact,
         normal=normal,
         plan=traced,
         trace=trace,
@@ -98,17 +108,22 @@ def package_reference(package: Package, normal: Normal = IMAGENET) -> Reference:
     Raises:
         EfspecError: When it holds an op that efspec does not know.
     """
-    runner = Runner(package.program, "fp32")
+    single, double = Runner(package.program, "fp32"), Runner(package.program, "fp64")
 
     def outputs(images: Images) -> tuple[Tensor, ...]:
         with torch.inference_mode():
-            return runner.run(images.taken(package.image))
+            return single.run(images.taken(package.image))
+
+    def exact(images: Images) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            return double.run(images.taken(package.image))
 
     return Reference(
         name=package.path.name,
         input=package.program.inputs[0].shape[1:],
         shapes=tuple(output_shape(package, name) for name in numeric_outputs(package.program)),
         outputs=outputs,
+        exact=None if package.program.is_half or package.program.packings else exact,
         normal=normal,
         package=package,
         gives_probabilities=gives_probabilities(package),
