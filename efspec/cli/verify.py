@@ -194,12 +194,13 @@ def _plan(
 
 
 def _module(plan: Plan, source: Source, normal: Normal, remarks: list[str]) -> Reference:
+    from efspec.pytorch.adapt import complete
     from efspec.pytorch.checkpoints import take
     from efspec.verify import module_reference
 
     adapted = take(plan, source)
     remarks += adapted.remarks()
-    return module_reference(plan, adapted.state, normal=normal)
+    return module_reference(plan, complete(plan, adapted), normal=normal)
 
 
 class Options(NamedTuple):

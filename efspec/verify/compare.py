@@ -50,8 +50,8 @@ class Check(Record):
 
     Attributes:
         name: What was looked at.
-        precision: Arithmetic of the package: `fp64`, `fp32`, `fp16`, or a compute unit; empty if nothing
-            was computed.
+        precision: Arithmetic of the package: `fp64`, `fp32`, `fp16`, or a compute unit; empty if
+            nothing was computed.
         output: Name of the output that was compared; empty if none was.
         state: Whether it is as it should be; `reported` where nothing says how it should be.
         figures: How far the output is from the expected one.

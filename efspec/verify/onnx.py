@@ -58,8 +58,11 @@ def read_onnx(path: Path) -> OnnxFile:
     onnx = _imported("onnx", path)
     try:
         model = onnx.load(path)
+    except Exception as error:  # of protobuf, or of a missing file of weights
+        raise damaged(path, "it is no ONNX model, or its weights are missing") from error
+    try:
         onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, missing files of weights, and rules of ONNX
+    except Exception as error:  # onnx and protobuf have no class in common
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise damaged(path, reason[:200]) from error
     constants = {one.name for one in model.graph.initializer}
