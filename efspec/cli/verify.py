@@ -200,7 +200,7 @@ def _module(plan: Plan, source: Source, normal: Normal, remarks: list[str]) -> R
 
     adapted = take(plan, source)
     remarks += adapted.remarks()
-    return module_reference(plan, complete(plan, adapted), normal=normal)
+    return module_reference(plan, complete(plan, adapted), deployed=True, normal=normal)
 
 
 class Options(NamedTuple):

@@ -46,7 +46,6 @@ from efspec.plan.ops import (
     Upsample,
 )
 
-
 Observe = Callable[[PlacedOp, tuple[Tensor, ...]], None]
 
 

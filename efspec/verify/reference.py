@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from efspec.deploy import deploy
 from efspec.plan import PlacedOp, Plan, ops_by_part
 from efspec.pytorch.build import build_module
 from efspec.pytorch.interpret import interpret
@@ -53,7 +54,7 @@ def module_reference(
     plan: Plan,
     state: Mapping[str, Tensor],
     *,
-    emitted: tuple[Plan, Mapping[str, Tensor]] | None = None,
+    deployed: bool = False,
     normal: Normal = IMAGENET,
 ) -> Reference:
     """The module of a plan, with weights.
@@ -61,13 +62,13 @@ def module_reference(
     Args:
         plan: The network.
         state: Its state dict.
-        emitted: The plan and the weights that packages are written from, where those are others.
+        deployed: Whether packages are named after the plan that is deployed, as efspec's are.
         normal: What the module's images are, of pixels.
     """
     module = build_module(plan).eval()
     module.load_state_dict(state)
     double = copy.deepcopy(module).double()
-    traced, weights = emitted or (plan, state)
+    traced, weights = _deployed(plan, double) if deployed else (plan, double.state_dict())
 
     def outputs(images: Images) -> tuple[Tensor, ...]:
         with torch.inference_mode():
@@ -85,9 +86,8 @@ def module_reference(
         def observe(placed: PlacedOp, results: tuple[Tensor, ...]) -> None:
             found[placed.id] = results
 
-        doubles = {key: t.double() if t.is_floating_point() else t for key, t in weights.items()}
         with torch.inference_mode():
-            interpret(traced, doubles, images.normal.double(), observe)
+            interpret(traced, weights, images.normal.double(), observe)
         return found
 
     return Reference(
@@ -100,6 +100,13 @@ def module_reference(
         plan=traced,
         trace=trace,
     )
+
+
+def _deployed(plan: Plan, module: nn.Module) -> tuple[Plan, dict[str, Tensor]]:
+    """The plan that packages are written from, and its weights."""
+    passes = deploy(plan)
+    weights = passes.of({key: tensor.numpy() for key, tensor in module.state_dict().items()})
+    return passes.plan, {key: torch.from_numpy(array) for key, array in weights.items()}
 
 
 def package_reference(package: Package, normal: Normal = IMAGENET) -> Reference:
