@@ -35,6 +35,8 @@ from efspec.spec.fields import follow, parts_of_the_language
 from efspec.spec.json_schema import field_docstrings
 from efspec.spec.mes import MesSpec, TermSpec, TermsSpec
 from tests.pytorch.test_golden import checkpoint
+from tests.verify.networks import module, weights
+from tests.verify.packages import convert
 
 ROOT = Path(efspec.__file__).parents[1]
 PAGES = {
@@ -94,8 +96,19 @@ def provide(commands: str, folder: Path) -> None:
     if "candidates.jsonl" in commands:
         lines = [json.dumps(candidate) + "\n" for candidate in CANDIDATES]
         (folder / "candidates.jsonl").write_text("".join(lines))
+    if "half.mlpackage" in commands:
+        _packages(folder)
     if "v2_s0.pth" in commands:
         torch.save({"model": checkpoint("v2_s0", "official")}, folder / "v2_s0.pth")
+
+
+def _packages(folder: Path) -> None:
+    """Packages of `tiny.yaml` and its weights."""
+    plan = efspec.resolve(efspec.load(folder / "tiny.yaml"))
+    state = weights(plan)
+    torch.save(state, folder / "tiny.pth")
+    for name, half in (("single", False), ("half", True)):
+        convert(module(plan, state), (1, *plan.input), folder, name, half=half)
 
 
 def run(command: str) -> int:

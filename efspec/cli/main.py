@@ -34,6 +34,7 @@ COMMANDS = (
     "generate",
     "import",
     "convert",
+    "verify",
     "schema",
     "doctor",
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import torch
@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812  the name that everyone knows it b
 from torch import Tensor
 
 from efspec.deploy import relative_offsets
-from efspec.plan import AnyOp, Plan
+from efspec.plan import AnyOp, PlacedOp, Plan
 from efspec.plan.ops import (
     Activation,
     Activations,
@@ -46,14 +46,19 @@ from efspec.plan.ops import (
     Upsample,
 )
 
+Observe = Callable[[PlacedOp, tuple[Tensor, ...]], None]
 
-def interpret(plan: Plan, state: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
+
+def interpret(
+    plan: Plan, state: Mapping[str, Tensor], x: Tensor, observe: Observe | None = None
+) -> tuple[Tensor, ...]:
     """The outputs of a plan in eval mode, for images x (B, C, H, W) and the weights in `state`.
 
     Args:
         plan: The network.
         state: Tensors by their names in the state dict.
         x: Images, of the plan's input size.
+        observe: Called with each op and what it gave.
 
     Raises:
         KeyError: When a tensor is missing.
@@ -74,6 +79,8 @@ def interpret(plan: Plan, state: Mapping[str, Tensor], x: Tensor) -> tuple[Tenso
             if tuple(value.shape[1:]) != shape.sizes:
                 raise ValueError(f"{placed.id}: {tuple(value.shape[1:])}, planned {shape.sizes}")
             values[number] = value
+        if observe is not None:
+            observe(placed, results)
         for number in placed.inputs:
             uses[number] -= 1
             if uses[number] == 0 and number not in kept:

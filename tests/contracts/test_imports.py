@@ -27,7 +27,9 @@ LEVELS = {
     "deploy": 3,
     "diagram": 3,
     "pytorch": 4,
+    "coreml": 4,
     "onnx": 4,
+    "verify": 5,
     "cli": 6,
     "api": 6,
     "__init__": 6,
@@ -38,8 +40,8 @@ OUTSIDE = {
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "markupsafe", "matplotlib", "numpy"},
-    4: {"torch", "safetensors", "onnx", "onnxruntime"},
-    5: set(),
+    4: {"torch", "safetensors", "coremltools", "tqdm", "onnx", "onnxruntime"},
+    5: {"PIL"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
 BACKENDS = {"cost", "codegen", "deploy", "diagram", "onnx"}

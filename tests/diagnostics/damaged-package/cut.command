@@ -1,0 +1,1 @@
+verify _cut.mlpackage --against _cut.mlpackage

@@ -1,0 +1,1 @@
+verify _no_manifest.mlpackage --against _no_manifest.mlpackage

@@ -1,0 +1,1 @@
+verify _text.onnx --against _relu.mlpackage

@@ -1,0 +1,1 @@
+verify _shapes.mlpackage --against _shapes.mlpackage

@@ -1,0 +1,1 @@
+verify _table.mlpackage --against _table.mlpackage

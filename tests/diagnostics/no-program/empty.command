@@ -1,0 +1,1 @@
+verify _empty.mlpackage --against _relu.mlpackage

@@ -1,0 +1,1 @@
+verify _network.mlmodel --against _relu.mlpackage

@@ -1,0 +1,1 @@
+verify _network.mlpackage --against _relu.mlpackage

@@ -1,0 +1,1 @@
+verify _relu.mlpackage --against _none.onnx

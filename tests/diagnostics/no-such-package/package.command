@@ -1,0 +1,1 @@
+verify _none.mlpackage --against _relu.mlpackage

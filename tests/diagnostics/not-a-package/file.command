@@ -1,0 +1,1 @@
+verify _tiny.yaml --against _relu.mlpackage

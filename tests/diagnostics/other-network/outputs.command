@@ -1,0 +1,1 @@
+verify _wide.mlpackage --against _relu.mlpackage

@@ -1,0 +1,1 @@
+verify _odd.mlpackage --against _relu.mlpackage

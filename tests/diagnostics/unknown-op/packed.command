@@ -1,0 +1,1 @@
+verify _packed.mlpackage --against _relu.mlpackage

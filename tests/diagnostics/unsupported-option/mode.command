@@ -1,0 +1,1 @@
+verify _mode.mlpackage --against _relu.mlpackage
