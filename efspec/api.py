@@ -13,6 +13,7 @@ from efspec.errors import fail
 if TYPE_CHECKING:
     from torch import nn
 
+    from efspec.coreml import PackageOptions
     from efspec.cost import LatencySource, Mes, Score
     from efspec.plan import Plan
     from efspec.pytorch.layouts import Layout
@@ -202,13 +203,14 @@ def export(
     spec: Network,
     folder: str | Path,
     *,
-    targets: Iterable[str] = ("code", "weights"),
+    targets: Iterable[str] = ("code", "weights", "coreml", "card"),
     weights: str | Path | None = None,
     seed: int = 0,
     new_head: bool = False,
     from_size: int | tuple[int, int] | None = None,
     dynamic_batch: bool = False,
     opset: int | None = None,
+    package: PackageOptions | None = None,
 ) -> dict[str, Path]:
     """Write what a user takes away into a folder, as `efspec build` does.
 
@@ -222,6 +224,7 @@ def export(
         from_size: As `load_weights` takes it.
         dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
         opset: Operator set of `onnx`; None for the one that most runtimes take it best in.
+        package: What the package of `coreml` is to be like; see `efspec.coreml.PackageOptions`.
 
     Returns:
         The path of each artefact, by target.
@@ -235,8 +238,9 @@ def export(
 
     source = None if weights is None else _source(weights, None, new_head, from_size)
     remarks: list[str] = []
-    chosen = {} if opset is None else {"opset": opset}
-    options = Options(dynamic_batch=dynamic_batch, **chosen)
+    options = Options(dynamic_batch=dynamic_batch, package=package)
+    if opset is not None:
+        options = options.replaced(opset=opset)
     ingredients = Ingredients(
         resolve(spec),
         None if isinstance(spec, Plan) else spec,

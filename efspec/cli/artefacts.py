@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import keyword
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from efspec.cli import targets as target_table
 from efspec.cli.files import Content, locked, remove_left_overs, replace_together
-from efspec.cli.targets import TARGETS, Ingredients, Made
+from efspec.cli.targets import TARGETS, Ingredients, Made, file_name
 from efspec.errors import fail, suggestion
 from efspec.pytorch.seed import check_seed
 
@@ -50,7 +48,7 @@ def write_artefacts(of: Ingredients, folder: Path, targets: tuple[str, ...]) -> 
     Args:
         of: The network, its weights, and options; told of each of `steps(targets)` steps.
         folder: Where to.
-        targets: What to write, of `TARGETS`.
+        targets: What to write, of `TARGETS`; a card comes as a page, too.
 
     Returns:
         Each artefact, by target.
@@ -60,6 +58,7 @@ def write_artefacts(of: Ingredients, folder: Path, targets: tuple[str, ...]) -> 
             checkpoint is of another network, or the folder cannot be written.
     """
     check_targets(targets)
+    targets = complete(targets)
     check_seed(of.seed)
     try:
         if folder.exists() and not folder.is_dir():
@@ -107,9 +106,14 @@ def check_targets(targets: tuple[str, ...]) -> None:
             )
 
 
+def complete(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """The targets with those that they bring along."""
+    return (*targets, *(["page"] if "card" in targets else []))
+
+
 def steps(targets: tuple[str, ...]) -> int:
     """How many steps `write_artefacts` takes."""
-    return 1 + target_table.steps(targets)
+    return 1 + target_table.steps(complete(targets))
 
 
 def make(of: Ingredients, targets: tuple[str, ...]) -> dict[str, Made]:
@@ -118,14 +122,10 @@ def make(of: Ingredients, targets: tuple[str, ...]) -> dict[str, Made]:
     Raises:
         EfspecError: When one cannot be made.
     """
-    return {name: TARGETS[name].make(of) for name in TARGETS if name in targets}
-
-
-def file_name(plan: Plan, target: str) -> str:
-    """Name of a target's file; Python can import the code."""
-    stem = plan.name.replace("-", "_").replace(".", "_")
-    hides = keyword.iskeyword(stem) or stem in sys.stdlib_module_names or stem == "torch"
-    return (f"{stem}_" if hides else stem) + TARGETS[target].suffix
+    for name in TARGETS:
+        if name in targets:
+            of.made[name] = TARGETS[name].make(of)
+    return of.made
 
 
 def _write(plan: Plan, folder: Path, contents: dict[str, Content]) -> None:
@@ -165,7 +165,7 @@ def _listing(plan: Plan, folder: Path, contents: dict[str, Content]) -> dict[str
         target: {
             "file": file_name(plan, target),
             "sha256": _digest(data),
-            "bytes": len(data) if isinstance(data, bytes) else sum(map(len, data.values())),
+            "bytes": Made(data).size,
         }
         for target, data in contents.items()
     }

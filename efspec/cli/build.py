@@ -20,7 +20,10 @@ from efspec.cli.options import (
     height_width,
     read_spec,
 )
+from efspec.coreml.options import IMAGENET, IOS, Compression, PackageOptions, Precision
 from efspec.onnx.limits import OPSET, OPSETS
+
+DEFAULT_TARGETS = ("code", "weights", "coreml", "card")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +42,7 @@ def build(
         typer.Option(
             "-t", "--targets", metavar="TARGETS", help="What to write, with commas between."
         ),
-    ] = "code,weights",
+    ] = ",".join(DEFAULT_TARGETS),
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -57,24 +60,47 @@ def build(
     opset: Annotated[
         int, typer.Option(metavar="N", help=f"onnx: operator set, {OPSETS[0]} to {OPSETS[-1]}.")
     ] = OPSET,
+    precision: Annotated[
+        Precision, typer.Option(help="coreml: of weights and of what is computed.")
+    ] = "fp16",
+    ios: Annotated[
+        int,
+        typer.Option(metavar="N", help=f"coreml: first release, of {', '.join(map(str, IOS))}."),
+    ] = IOS[0],
+    image: Annotated[
+        bool,
+        typer.Option(
+            "--image", help="coreml: take an image, and normalise it as for ImageNet, not a tensor."
+        ),
+    ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="coreml: give labels, one per line of a file."),
+    ] = None,
+    compress: Annotated[
+        Compression | None,
+        typer.Option(help="coreml: weights as 8-bit integers, or as 8-, 6- or 4-bit palettes."),
+    ] = None,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
     input_format: InputFormatOption = None,
 ) -> None:
-    """Build a spec: a standalone PyTorch file and its weights.
+    """Build a spec: its code, weights and Core ML package, and a card that tells of them.
 
     Targets: code (NAME.py, which imports only torch), weights (NAME.safetensors, from a checkpoint
-    or freshly drawn), onnx (NAME.onnx) and torch (NAME.pt2, for torch.export.load and ExecuTorch).
-    What was exported is run, and compared with the module before anything is written.
+    or freshly drawn), coreml (NAME.mlpackage), onnx (NAME.onnx), torch (NAME.pt2, for
+    torch.export.load and ExecuTorch) and card (NAME.md, and NAME.html as a page of its own). What
+    was exported is run, and compared with the module before anything is written.
 
-    build.json lists them with their hashes and is written last, so
-    that a folder with one is whole; building again repairs what an interruption left.
+    build.json lists them with their hashes and is written last, so that a folder with one is
+    whole; building again repairs what an interruption left.
 
     A checkpoint of another input size has its attention biases interpolated, and a backbone takes
     a classifier's; what was done is told on standard error.
     """
     from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
+    from efspec.cli.packages import read_labels
     from efspec.cli.targets import Ingredients, Options
     from efspec.pytorch.source import Source
     from efspec.spec.resolve import resolve
@@ -94,7 +120,14 @@ def build(
         trained_at = height_width("--from-size", from_size)
         source = Source(weights, new_head=new_head, from_size=trained_at)
     folder = output or Path("build") / plan.name
-    options = Options(dynamic_batch=dynamic_batch, opset=opset)
+    package = PackageOptions(
+        precision=precision,
+        ios=ios,
+        image=IMAGENET if image else None,
+        labels=read_labels(labels) if labels else None,
+        compress=compress,
+    )
+    options = Options(dynamic_batch=dynamic_batch, opset=opset, package=package)
     remarks: list[str] = []
     with progress(steps(wanted)) as step:
         ingredients = Ingredients(

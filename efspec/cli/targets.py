@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -17,6 +19,8 @@ from efspec.record import Record
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from efspec.card import Card, Interface
+    from efspec.coreml import Finding, PackageOptions
     from efspec.deploy import Weights
     from efspec.plan import Plan
     from efspec.pytorch.reference import Array
@@ -37,6 +41,11 @@ class Made(NamedTuple):
     data: Content
     check: str = ""
 
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.data) if isinstance(self.data, bytes) else sum(map(len, self.data.values()))
+
 
 class Options(Record):
     """What a user can want of single targets.
@@ -44,10 +53,12 @@ class Options(Record):
     Attributes:
         dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
         opset: Operator set of `onnx`.
+        package: What the package of `coreml` is to be like; None for the usual.
     """
 
     dynamic_batch: bool = False
     opset: int = OPSET
+    package: PackageOptions | None = None
 
 
 NO_OPTIONS = Options()
@@ -63,7 +74,12 @@ class Ingredients:
         seed: Seed of the initial weights.
         options: What the user wants of single targets.
         step: Called at the start of each step with what it does.
-        remark: Called with each thing that was done to a checkpoint besides renaming.
+        remark: Called with each thing that was done to a checkpoint besides renaming, and with
+            what may slow an artefact down.
+
+    Attributes:
+        made: What was made so far, by target.
+        findings: What may keep the Core ML package off the Neural Engine.
     """
 
     def __init__(
@@ -82,8 +98,10 @@ class Ingredients:
         self.seed = seed
         self.options = options
         self.step = step
+        self.remark = remark
+        self.made: dict[str, Made] = {}
+        self.findings: tuple[Finding, ...] = ()
         self._source = source
-        self._remark = remark
 
     @cached_property
     def state(self) -> Mapping[str, Tensor]:
@@ -104,7 +122,7 @@ class Ingredients:
             return build_module(self.plan, self.seed).state_dict()
         adapted = take(self.plan, self._source)
         for text in adapted.remarks():
-            self._remark(text)
+            self.remark(text)
         return complete(self.plan, adapted, self.seed)
 
     @cached_property
@@ -128,11 +146,60 @@ class Ingredients:
         return images, reference.outputs(self.plan, self.state, images)
 
     def metadata(self) -> dict[str, str]:
-        """What artefacts say of where they come from: version, hash of the spec, and the spec."""
+        """What artefacts say of where they come from: version, spec and its hash, and its size."""
+        from efspec.cost import count_module
         from efspec.spec.dump import dump
 
-        known = {"efspec.version": version("efspec"), "efspec.spec_hash": self.plan.hash}
-        return known | ({"efspec.spec": dump(self.spec)} if self.spec else {})
+        counts = count_module(self.plan.network)
+        return {
+            "efspec.version": version("efspec"),
+            "efspec.spec_hash": self.plan.hash,
+            "efspec.params": str(counts.params),
+            "efspec.macs": str(counts.macs),
+        } | ({"efspec.spec": dump(self.spec)} if self.spec else {})
+
+    def card(self) -> Card:
+        """What is to be told of the network and of what was made of it."""
+        from efspec.card import Artefact, Card
+        from efspec.cost import score
+        from efspec.spec.dump import dump
+
+        return Card(
+            plan=self.plan,
+            score=score(self.plan),
+            spec=dump(self.spec) if self.spec else "",
+            latency_from="",
+            weights=self._weights_from(),
+            artefacts=tuple(
+                Artefact(name, file_name(self.plan, name), one.size, one.check)
+                for name, one in self.made.items()
+                if name not in ("card", "page")
+            ),
+            coreml=self._interface() if "coreml" in self.made else None,
+        )
+
+    def _weights_from(self) -> str:
+        if self._source is None:
+            return f"Weights: initial ones, drawn with seed {self.seed}; not trained"
+        return f"Weights: from {self._source.path.name}"
+
+    def _interface(self) -> Interface:
+        from efspec.card import Interface
+        from efspec.coreml import DEFAULT, package_outputs
+
+        options = self.options.package or DEFAULT
+        return Interface(
+            file=file_name(self.plan, "coreml"),
+            precision=options.precision,
+            ios=options.ios,
+            image=options.image is not None,
+            outputs=package_outputs(self.plan, options),
+            labels=options.labels is not None,
+            findings=tuple(
+                (one.name, one.basis, one.message, len(one.ops), one.source)
+                for one in self.findings
+            ),
+        )
 
 
 class Target(NamedTuple):
@@ -149,6 +216,13 @@ class Target(NamedTuple):
     make: Callable[[Ingredients], Made]
     steps: int
     needs_weights: bool
+
+
+def file_name(plan: Plan, target: str) -> str:
+    """Name of a target's file; Python can import the code."""
+    stem = plan.name.replace("-", "_").replace(".", "_")
+    hides = keyword.iskeyword(stem) or stem in sys.stdlib_module_names or stem == "torch"
+    return (f"{stem}_" if hides else stem) + TARGETS[target].suffix
 
 
 def steps(targets: tuple[str, ...]) -> int:
@@ -223,10 +297,41 @@ def _torch(of: Ingredients) -> Made:
     return Made(data, _checked(runs_in, error))
 
 
+def _coreml(of: Ingredients) -> Made:
+    from efspec.cli import packages
+    from efspec.coreml import DEFAULT, check_options
+
+    options = of.options.package or DEFAULT
+    check_options(options, of.plan)  # before it takes long
+    plan, weights = of.deployed
+    of.step("writing and running a Core ML package")
+    package, report = packages.prove(of.plan, of.state, (plan, weights), options, of.metadata())
+    for text in packages.remarks(package.findings):
+        of.remark(text)
+    of.findings = package.findings
+    return Made(package.files, packages.told(report))
+
+
+def _card(of: Ingredients) -> Made:
+    of.step("writing the card")
+    from efspec.card import markdown
+
+    return Made(markdown(of.card()).encode())
+
+
+def _page(of: Ingredients) -> Made:
+    from efspec.card import html
+
+    return Made(html(of.card()).encode())
+
+
 TARGETS = {
     "code": Target(".py", _code, steps=1, needs_weights=False),
     "weights": Target(".safetensors", _weights, steps=0, needs_weights=True),
+    "coreml": Target(".mlpackage", _coreml, steps=1, needs_weights=True),
     "onnx": Target(".onnx", _onnx, steps=2, needs_weights=True),
     "torch": Target(".pt2", _torch, steps=2, needs_weights=True),
+    "card": Target(".md", _card, steps=1, needs_weights=False),
+    "page": Target(".html", _page, steps=0, needs_weights=False),
 }
 """Every target there is, in the order in which they are made and listed."""

@@ -17,6 +17,7 @@ from efspec.plan.names import INPUT, output_names
 from efspec.plan.ops import Flatten, MergeHeads, SplitHeads, Unflatten
 
 LABEL = "classLabel"
+PROBABILITIES = f"{LABEL}_probs"
 """What Core ML's own tools call the output with a class's name; with `_probs`, probabilities."""
 
 RESHAPES = (Flatten, Unflatten, SplitHeads, MergeHeads)
@@ -29,12 +30,15 @@ class Emitted(NamedTuple):
     Attributes:
         program: A coremltools `Program` of one function, `main`.
         ids: Id of the plan's op by name of the value that it makes; empty for what is none.
-        probabilities: Name of the output with probabilities by label, of a classifier.
     """
 
     program: Any
     ids: Mapping[str, str]
-    probabilities: str | None
+
+
+def package_outputs(plan: Plan, options: PackageOptions) -> tuple[str, ...]:
+    """Names of a package's outputs."""
+    return (LABEL, PROBABILITIES) if options.labels is not None else output_names(plan)
 
 
 def emit(plan: Plan, weights: Weights, options: PackageOptions) -> Emitted:
@@ -58,7 +62,7 @@ def emit(plan: Plan, weights: Weights, options: PackageOptions) -> Emitted:
     # Pixels are whole numbers up to 255: they are normalised before they are rounded.
     taken = types.fp32 if options.image else kind
     outputs = output_names(plan)
-    names = Names(INPUT, LABEL, f"{LABEL}_probs", *outputs)
+    names = Names(INPUT, LABEL, PROBABILITIES, *outputs)
     context = Context(mb, names, weights, np.float16 if half else np.float32)
     program = Program()
     placeholder = mb.placeholder(shape=(1, *plan.input), dtype=taken)
@@ -72,7 +76,7 @@ def emit(plan: Plan, weights: Weights, options: PackageOptions) -> Emitted:
             results = _classified(context, results[0], options.labels)
         function.set_outputs(results)
     program.add_function("main", function)
-    return Emitted(program, names.ids, f"{LABEL}_probs" if options.labels is not None else None)
+    return Emitted(program, names.ids)
 
 
 def _emit_ops(plan: Plan, context: Context, x: Any, outputs: Mapping[int, str]) -> list[Any]:
@@ -127,6 +131,6 @@ def _classified(context: Context, logits: Any, labels: tuple[str, ...]) -> list[
     label, probabilities = mb.classify(
         probabilities=x, classes=classes, name=names.constant("classify")
     )
-    label.name, probabilities.name = LABEL, f"{LABEL}_probs"
+    label.name, probabilities.name = LABEL, PROBABILITIES
     names.ids |= {label.name: "", probabilities.name: ""}
     return [label, probabilities]

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from efspec.coreml.emit import LABEL, Emitted, emit
+from efspec.coreml.emit import LABEL, PROBABILITIES, Emitted, emit, package_outputs
 from efspec.coreml.lint import Finding, lint
 from efspec.coreml.options import DEFAULT, PackageOptions, check_options
 from efspec.coreml.quiet import quiet
 from efspec.deploy import Weights
 from efspec.plan import Plan
-from efspec.plan.names import INPUT, output_names
+from efspec.plan.names import INPUT
 from efspec.record import Node
 
 SUFFIX = ".mlpackage"
@@ -127,7 +127,7 @@ def _description(
         taken.type.multiArrayType.CopyFrom(array(shape=shape, dataType=number))
         taken.shortDescription = f"Normalised images (1, {channels}, {height}, {width})"
     if options.labels is not None:
-        label, probabilities = (description.output.add(name=n) for n in (LABEL, f"{LABEL}_probs"))
+        label, probabilities = (description.output.add(name=n) for n in (LABEL, PROBABILITIES))
         label.type.stringType.SetInParent()
         label.shortDescription = "The most likely class"
         probabilities.type.dictionaryType.stringKeyType.SetInParent()
@@ -135,7 +135,7 @@ def _description(
         description.predictedFeatureName = label.name
         description.predictedProbabilitiesName = probabilities.name
     else:
-        for name, value in zip(output_names(plan), plan.network.outputs, strict=True):
+        for name, value in zip(package_outputs(plan, options), plan.network.outputs, strict=True):
             given = description.output.add(name=name)
             shape = [1, *value.shape.plain().sizes]
             given.type.multiArrayType.CopyFrom(array(shape=shape, dataType=number))
