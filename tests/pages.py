@@ -97,12 +97,12 @@ def provide(commands: str, folder: Path) -> None:
         lines = [json.dumps(candidate) + "\n" for candidate in CANDIDATES]
         (folder / "candidates.jsonl").write_text("".join(lines))
     if "half.mlpackage" in commands:
-        _packages(folder)
+        _convert_tiny(folder)
     if "v2_s0.pth" in commands:
         torch.save({"model": checkpoint("v2_s0", "official")}, folder / "v2_s0.pth")
 
 
-def _packages(folder: Path) -> None:
+def _convert_tiny(folder: Path) -> None:
     """Packages of `tiny.yaml` and its weights."""
     plan = efspec.resolve(efspec.load(folder / "tiny.yaml"))
     state = weights(plan)

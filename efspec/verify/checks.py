@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,21 +29,21 @@ class Trial(Node):
     Attributes:
         reference: What says so.
         batches: The images.
-        expected: What the reference gives for each batch.
-        exact: What it gives for the first batch in double precision; None if it cannot.
     """
 
     reference: Reference
     batches: Sequence[Images]
-    expected: Outputs
-    exact: Outputs | None
 
+    @cached_property
+    def expected(self) -> Outputs:
+        """What the reference gives for each batch."""
+        return [self.reference.outputs(batch) for batch in self.batches]
 
-def trial(reference: Reference, batches: Sequence[Images]) -> Trial:
-    """Images, and what a reference gives for them."""
-    expected = [reference.outputs(batch) for batch in batches]
-    exact = None if reference.exact is None else [reference.exact(batches[0])]
-    return Trial(reference, batches, expected, exact)
+    @cached_property
+    def exact(self) -> Outputs | None:
+        """What it gives for the first batch in double precision; None if it cannot."""
+        exact = self.reference.exact
+        return None if exact is None else [exact(self.batches[0])]
 
 
 def computed(

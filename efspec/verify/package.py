@@ -8,11 +8,13 @@ not; a program that is to be checked had better be read as it stands.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from efspec.coreml.quiet import quiet
 from efspec.errors import EfspecError, fail
 from efspec.record import Node, Record
 from efspec.verify.program import Program, parse
@@ -21,6 +23,9 @@ from efspec.verify.values import DamagedError
 SUFFIX = ".mlpackage"
 MAX_MODEL = 256 << 20
 """Largest description of a network, in bytes; weights lie in a file of their own."""
+
+_PROTO = "efspec.verify.coremltools_proto"
+"""What the protobuf classes of coremltools are loaded as."""
 
 OPS_KEY = "efspec.ops"
 SPEC_KEY = "efspec.spec"
@@ -152,21 +157,28 @@ def _parsed(path: Path, model: Path) -> Any:
 
 
 def model_proto() -> Any:
-    """The protobuf classes of Core ML models.
+    """The protobuf classes of Core ML models, which coremltools brings.
+
+    They are loaded alone: importing coremltools imports torchvision where there is one, and all
+    that this imports in turn, which takes far longer than most packages take to be verified.
 
     Raises:
         EfspecError: When coremltools is not installed.
     """
-    with quiet():
-        try:
-            from coremltools.proto import Model_pb2
-        except ImportError as error:
-            raise fail(
-                "missing-package",
-                "coremltools, which reads Core ML packages, is not installed",
-                fix="pip install 'efspec[coreml]'",
-            ) from error
-    return Model_pb2
+    package = find_spec("coremltools")
+    if package is None or not package.submodule_search_locations:
+        raise fail(
+            "missing-package",
+            "coremltools, which reads Core ML packages, is not installed",
+            fix="pip install 'efspec[coreml]'",
+        )
+    if _PROTO not in sys.modules:
+        folder = Path(package.submodule_search_locations[0], "proto")
+        file = folder / "__init__.py"
+        spec = spec_from_file_location(_PROTO, file, submodule_search_locations=[str(folder)])
+        assert spec is not None  # the name ends in `.py`
+        sys.modules[_PROTO] = module_from_spec(spec)
+    return import_module(f"{_PROTO}.Model_pb2")
 
 
 def _image(feature: Any) -> Image:

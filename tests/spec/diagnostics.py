@@ -38,7 +38,7 @@ RUN = (".command", ".python")
 
 
 def cases() -> list[Path]:
-    files = (path for path in CORPUS.glob("*/*") if path.is_file())
+    files = (path for path in CORPUS.glob("[!_]*/*") if path.is_file())
     return sorted(f for f in files if f.suffix != ".txt" and not f.name.startswith("_"))
 
 
