@@ -30,10 +30,12 @@ class Written(NamedTuple):
 
     Attributes:
         path: Where it is.
+        size: Its bytes in all.
         check: How it was checked, and with what result; empty if it was not.
     """
 
     path: Path
+    size: int
     check: str
 
 
@@ -75,7 +77,7 @@ def write_artefacts(of: Ingredients, folder: Path, targets: tuple[str, ...]) -> 
             raise
         raise fail("cannot-access", "no folder can be called so", file=str(folder)) from error
     return {
-        target: Written(folder / file_name(of.plan, target), one.check)
+        target: Written(folder / file_name(of.plan, target), one.size, one.check)
         for target, one in made.items()
     }
 

@@ -139,7 +139,6 @@ def build(
         typer.echo((folder / MANIFEST).read_text(encoding="utf-8").rstrip("\n"))
         return
     rows: list[list[Cell]] = [
-        [target, str(one.path), one.path.stat().st_size, one.check or None]
-        for target, one in written.items()
+        [target, str(one.path), one.size, one.check or None] for target, one in written.items()
     ]
     print_table(["target", "file", "bytes", "checked"], rows, f"built {plan.name}")

@@ -103,7 +103,7 @@ def told(report: Report) -> str:
     assert half is not None
     agree = "" if half.same_top is None else f", top class on {half.same_top} of {half.images}"
     single = f"fp32 twin as the module, to {twin.relative:.0e}"
-    return f"{single}; in fp16 off by {half.relative:.1%}{agree}"
+    return f"{single}; in fp16 off by {half.relative:.2%}{agree}"
 
 
 def remarks(findings: Iterable[Finding]) -> list[str]:

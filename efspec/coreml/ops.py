@@ -86,8 +86,11 @@ class Context:
         return self.mb.const(val=self.number(array), name=self.names.constant(key))
 
     def number(self, value: Array | float) -> Array:
-        """A number or several, in the type of all that is computed with."""
-        return np.ascontiguousarray(value, self.dtype).reshape(np.shape(value))
+        """A number or several, in the type of all that is computed with.
+
+        Rounded to single precision before half: a package holds what its twin does, rounded.
+        """
+        return np.asarray(value, np.float32).astype(self.dtype)
 
 
 def emit_op(c: Context, placed: PlacedOp, name: str, x: list[Var]) -> tuple[Var, ...]:

@@ -67,7 +67,7 @@ def _by_id(
     last: dict[str, Operation] = {}
     for op, results in placed:
         for one, y in zip(op.outputs, results, strict=True):
-            if one.name in ids:
+            if ids.get(one.name):
                 of_id.setdefault(ids[one.name], []).append(y)
                 last[ids[one.name]] = op
     for identifier, found in of_id.items():

@@ -139,6 +139,7 @@ def metadata_checks(package: Package, reference: Reference) -> Iterator[Check]:
     wrong = [name for name in made if name not in ids] + sorted(single - made.keys())
     wrong += [name for name in ids if name not in made]
     known = {placed.id for placed in plan.ops()} if plan is not None else set(ids.values())
+    known.add("")  # normalising pixels, and what makes labels of logits
     wrong += [name for name in ids if ids[name] not in known]
     listed = ", ".join(dict.fromkeys(wrong[:3]))
     message = f"wrong: {listed}" if wrong else f"{len(ids):,} names"
