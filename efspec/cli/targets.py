@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from efspec.coreml import Finding, PackageOptions
     from efspec.deploy import Weights
     from efspec.plan import Plan
-    from efspec.pytorch.reference import Array
+    from efspec.pytorch.reference import Array, Wanted
     from efspec.pytorch.source import Source
     from efspec.spec.schema import NetworkSpec
 
@@ -129,16 +129,16 @@ class Ingredients:
     def deployed(self) -> tuple[Plan, Weights]:
         """The network as it is exported: the plan rewritten for inference, and its weights.
 
-        They are rewritten in double precision, whatever they were in.
+        They are in single precision, so that halves are not rounded to halves by each pass.
         """
         from efspec.deploy import deploy
 
         rewritten = deploy(self.plan)
-        wide = {name: tensor.double() for name, tensor in self.state.items()}
-        return rewritten.plan, rewritten.of({k: t.numpy(force=True) for k, t in wide.items()})
+        weights = {name: t.float().numpy(force=True) for name, t in self.state.items()}
+        return rewritten.plan, rewritten.of(weights)
 
     @cached_property
-    def sample(self) -> tuple[Array, tuple[Array, ...]]:
+    def sample(self) -> tuple[Array, tuple[Wanted, ...]]:
         """Images, and what the module gives for them: what artefacts are checked with."""
         from efspec.pytorch import reference
 
@@ -279,7 +279,7 @@ def _onnx(of: Ingredients) -> Made:
 
 
 def _checked(runs_in: str, error: float) -> str:
-    return f"{runs_in}: as the module" + (f", to {error:.0e}" if error else ", exactly")
+    return f"{runs_in}: as the module, to {error:.0e}"
 
 
 def _torch(of: Ingredients) -> Made:
