@@ -74,6 +74,7 @@ def prove(
             should be.
     """
     from efspec.coreml import IMAGENET, pack
+    from efspec.pytorch.threads import one_thread
     from efspec.verify import Normal, module_reference, read_package, verify
 
     lean, weights = deployed
@@ -82,7 +83,7 @@ def prove(
     twin = package if single == options else pack(lean, weights, single, metadata)
     image = options.image or IMAGENET
     normal = Normal(image.mean, image.std)
-    with tempfile.TemporaryDirectory(prefix="efspec-") as name:
+    with one_thread(), tempfile.TemporaryDirectory(prefix="efspec-") as name:
         paths = [Path(name) / f"{what}.mlpackage" for what in ("package", "twin")]
         package.write(paths[0])
         twin.write(paths[1])

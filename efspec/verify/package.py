@@ -170,7 +170,7 @@ def model_proto() -> Any:
         raise fail(
             "missing-package",
             "coremltools, which reads Core ML packages, is not installed",
-            fix="pip install 'efspec[coreml]'",
+            fix="pip install coremltools",
         )
     if _PROTO not in sys.modules:
         folder = Path(package.submodule_search_locations[0], "proto")
