@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from efspec.deploy import Weights
     from efspec.plan import Plan
     from efspec.verify import Check, Report
+    from efspec.verify import Package as Saved
 
+VERSION_KEY = "efspec.version"
 IMAGES = 2
 """How many images a package is checked on: its twin proves the rest bit by bit."""
 MAX_LABELS = 1 << 25
@@ -93,6 +96,37 @@ def prove(
     if not report.agrees:
         raise _wrong(report)
     return package, report
+
+
+def twin_of(package: Saved, plan: Plan, state: Mapping[str, Tensor]) -> Saved | None:
+    """The twin in single precision, written anew, of a package that this efspec has written.
+
+    None for packages of others, and for one that is its own twin.
+
+    Args:
+        package: The package.
+        plan: The network.
+        state: Its state dict.
+
+    Raises:
+        EfspecError: When its options do not go with the network: it is of another one.
+    """
+    from efspec.coreml import IMAGENET, PackageOptions, pack, release
+    from efspec.pytorch.build import deployed
+    from efspec.verify import read_package
+
+    program = package.program
+    ios = release(package.version)
+    is_ours = package.metadata.get(VERSION_KEY) == version("efspec")
+    if not is_ours or ios is None or not (program.is_half or program.packings):
+        return None
+    options = PackageOptions(
+        precision="fp32", ios=ios, image=IMAGENET if package.image else None, labels=package.labels
+    )
+    with tempfile.TemporaryDirectory(prefix="efspec-") as name:
+        path = Path(name) / "twin.mlpackage"
+        pack(*deployed(plan, state), options).write(path)
+        return read_package(path)
 
 
 def told(report: Report) -> str:

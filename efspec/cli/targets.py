@@ -127,15 +127,10 @@ class Ingredients:
 
     @cached_property
     def deployed(self) -> tuple[Plan, Weights]:
-        """The network as it is exported: the plan rewritten for inference, and its weights.
+        """The network as it is exported: the plan rewritten for inference, and its weights."""
+        from efspec.pytorch.build import deployed
 
-        They are in single precision, so that halves are not rounded to halves by each pass.
-        """
-        from efspec.deploy import deploy
-
-        rewritten = deploy(self.plan)
-        weights = {name: t.float().numpy(force=True) for name, t in self.state.items()}
-        return rewritten.plan, rewritten.of(weights)
+        return deployed(self.plan, self.state)
 
     @cached_property
     def sample(self) -> tuple[Array, tuple[Wanted, ...]]:

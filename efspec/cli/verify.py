@@ -27,6 +27,8 @@ from efspec.errors import fail
 from efspec.pytorch.source import Source
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from efspec.plan import Plan
     from efspec.verify import Check, Normal, OnnxFile, Package, Reference, Report
 
@@ -103,6 +105,9 @@ def verify(
     network with its weights, or of another package. On a difference the first op that departs is
     named. On a Mac, Core ML runs the package, too, on each kind of unit.
 
+    A package of efspec's in half precision or with compressed weights is held, bit by bit, to its
+    twin in single precision, which is written anew from the spec and the weights.
+
     Exit code 3 when there is a difference.
     """
     if against is not None and (spec is not None or weights is not None):
@@ -111,19 +116,24 @@ def verify(
         raise typer.BadParameter("ONNX files are in single precision", param_hint="--twin")
     with progress(READING + STEPS) as step:
         step("loading torch")
-        from efspec.verify import IMAGENET, Normal, read_package
+        from efspec.cli.packages import twin_of
+        from efspec.verify import IMAGENET, Normal, Package, module_reference, read_package
 
         step("reading the package")
         found = _read(package)
         step("reading what it is compared with")
         normal = Normal(mean or IMAGENET.mean, std or IMAGENET.std)
         remarks: list[str] = []
+        other = read_package(twin) if twin is not None else None
         if against is not None:
             reference = _other(_read(against), normal)
         elif weights is not None:
             plan = _plan(found, spec, set_, size, input_format)
             source = Source(weights, from_size=height_width("--from-size", from_size))
-            reference = _module(plan, source, normal, remarks)
+            state = _state(plan, source, remarks)
+            reference = module_reference(plan, state, deployed=True, normal=normal)
+            if twin is None and isinstance(found, Package):
+                other = twin_of(found, plan, state)
         else:
             raise fail(
                 "no-reference",
@@ -134,7 +144,7 @@ def verify(
         report = _report(
             found,
             reference,
-            read_package(twin) if twin is not None else None,
+            other,
             Options(images, seed, tolerance, step),
         )
     print_notes([*remarks, *report.remarks])
@@ -193,14 +203,13 @@ def _plan(
     return resolve(loads(text, name=f"{found.path}: {SPEC_KEY}", set=changes(sets, size)))
 
 
-def _module(plan: Plan, source: Source, normal: Normal, remarks: list[str]) -> Reference:
+def _state(plan: Plan, source: Source, remarks: list[str]) -> dict[str, Tensor]:
     from efspec.pytorch.adapt import complete
     from efspec.pytorch.checkpoints import take
-    from efspec.verify import module_reference
 
     adapted = take(plan, source)
     remarks += adapted.remarks()
-    return module_reference(plan, complete(plan, adapted), deployed=True, normal=normal)
+    return dict(complete(plan, adapted))
 
 
 class Options(NamedTuple):

@@ -13,6 +13,7 @@ from efspec.coreml.options import (
     PackageOptions,
     Precision,
     check_options,
+    release,
 )
 from efspec.coreml.package import Package, pack
 
@@ -31,4 +32,5 @@ __all__ = [
     "check_options",
     "pack",
     "package_outputs",
+    "release",
 ]

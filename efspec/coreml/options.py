@@ -16,10 +16,17 @@ Compression = Literal["int8", "pal8", "pal6", "pal4"]
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 """Eight-bit integers with a scale per channel, or an index into a palette of 256, 64 or 16."""
 
-IOS = (16, 17, 18, 26)
+_FORMATS = {7: 16, 8: 17, 9: 18, 10: 26}
+"""Release of iOS by the version of the format, as Core ML numbers it."""
+IOS = tuple(_FORMATS.values())
 """Releases of iOS that packages can be written for; older ones take no half-precision inputs."""
 
 COLOURS = 3
+
+
+def release(version: int) -> int | None:
+    """First release of iOS that reads a version of the format, if packages can be for it."""
+    return _FORMATS.get(version)
 
 
 class Normal(Record):

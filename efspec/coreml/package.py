@@ -80,7 +80,7 @@ def pack(
         if options.compress:
             from efspec.coreml.compress import compressed
 
-            model, folder = compressed(model, folder, options.compress)
+            model, folder = compressed(model, folder, options.compress, emitted.program)
             model.description.CopyFrom(description)
             blob = _blob(folder)
     return Package(_files(model.SerializeToString(deterministic=True), blob), lint(model.mlProgram))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from efspec.codegen import class_name, generate
-from efspec.deploy import Array, deploy
+from efspec.deploy import Array, Weights, deploy
 from efspec.plan import Plan
 from efspec.pytorch.seed import check_seed
 
@@ -37,6 +38,20 @@ def build_module(plan: Plan, seed: int = 0) -> nn.Module:
         torch.default_generator.manual_seed(seed)
         module: nn.Module = network()
     return module
+
+
+def deployed(plan: Plan, state: Mapping[str, Tensor]) -> tuple[Plan, Weights]:
+    """A network as it is exported: its plan rewritten for inference, and the weights of that.
+
+    They are in single precision, so that halves are not rounded to halves by each pass.
+
+    Args:
+        plan: The network.
+        state: Its state dict.
+    """
+    rewritten = deploy(plan)
+    single = {name: tensor.float().numpy(force=True) for name, tensor in state.items()}
+    return rewritten.plan, rewritten.of(single)
 
 
 def deployed_module(plan: Plan, module: nn.Module) -> nn.Module:

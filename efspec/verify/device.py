@@ -57,14 +57,7 @@ def _outputs(package: Package, found: dict[str, Any]) -> tuple[Tensor, ...]:
     for name in numeric_outputs(package.program):
         value = found[name]
         if isinstance(value, dict):
-            labels = _labels(package)
-            results.append(torch.tensor([[value[label] for label in labels]]))
+            results.append(torch.tensor([[value[label] for label in package.labels or ()]]))
         else:
             results.append(torch.from_numpy(value))
     return tuple(results)
-
-
-def _labels(package: Package) -> tuple[str, ...]:
-    (op,) = (op for op in package.program.operations if op.kind == "classify")
-    ((_, classes),) = op.constants()
-    return tuple(classes.value)

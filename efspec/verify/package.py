@@ -17,7 +17,7 @@ from typing import Any
 
 from efspec.errors import EfspecError, fail
 from efspec.record import Node, Record
-from efspec.verify.program import Program, parse
+from efspec.verify.program import CLASSIFY, Program, parse
 from efspec.verify.values import DamagedError
 
 SUFFIX = ".mlpackage"
@@ -58,6 +58,15 @@ class Package(Node):
     image: Image | None
     version: int
     metadata: Mapping[str, str]
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The labels of a classifier that gives one, in the order of its logits."""
+        for op in self.program.operations:
+            if op.kind == CLASSIFY:
+                ((_, classes),) = op.constants()
+                return tuple(map(str, classes.value))
+        return None
 
     def ids(self) -> dict[str, str]:
         """Id of the plan's op by name of the value that it makes; empty if it has no such table."""

@@ -11,6 +11,9 @@ from efspec.record import Node, Record
 from efspec.verify.constants import PREFIX, Constant, unpack
 from efspec.verify.values import DamagedError, Weights, read_value, tensor_type
 
+CLASSIFY = "classify"
+"""The op that turns probabilities into a label and a table of them."""
+
 Operand = str | Constant
 """What an op takes: the value of a name, or a constant."""
 

@@ -15,8 +15,8 @@ from efspec.pytorch.interpret import interpret
 from efspec.record import Node
 from efspec.verify.images import IMAGENET, Images, Normal
 from efspec.verify.package import Package
-from efspec.verify.program import Operation
-from efspec.verify.run import CLASSIFY, Runner, numeric_outputs
+from efspec.verify.program import CLASSIFY, Operation
+from efspec.verify.run import Runner, numeric_outputs
 
 Values = Mapping[str, tuple[Tensor, ...]]
 """Values by the id of the plan's op that makes them, in order of execution."""

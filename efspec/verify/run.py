@@ -13,15 +13,12 @@ from efspec.errors import EfspecError, fail
 from efspec.verify.arguments import Arguments
 from efspec.verify.constants import Constant
 from efspec.verify.ops import OPS
-from efspec.verify.program import Operation, Program, Typed, unknown_op
+from efspec.verify.program import CLASSIFY, Operation, Program, Typed, unknown_op
 from efspec.verify.values import DamagedError
 
 Precision = Literal["fp64", "fp32", "fp16"]
 """What is computed in. In `fp16` each op computes in single precision, and what it gives is rounded
 to half where the program says so, or everywhere in one that never does."""
-
-CLASSIFY = "classify"
-"""The op that turns probabilities into a label and a table of them."""
 
 Observe = Callable[[Operation, tuple[Tensor, ...]], None]
 
