@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,19 @@ MIN_PALETTE = 10_000
 next to nothing."""
 
 
-def compressed(
-    model: Any, folder: Path, compression: Compression, program: Any
-) -> tuple[Any, Path]:
-    """A protobuf model with compressed weights, and the folder of its weights' file.
+def compress(program: Any, compression: Compression) -> None:
+    """Compress the weights of a program.
+
+    coremltools' functions for packages convert the whole program anew behind that, and drop and
+    rename ops on the way. Their passes leave the rest alone.
 
     Args:
-        model: The model.
-        folder: Where its weights' file is.
-        compression: How weights are compressed.
-        program: The coremltools `Program` that it is of.
+        program: A coremltools `Program`.
+        compression: How its weights are compressed.
     """
-    import coremltools as ct
-    import coremltools.optimize.coreml as cto
+    from coremltools.optimize import coreml as cto
+    from coremltools.optimize.coreml import _quantization_passes as passes
 
-    package = ct.models.MLModel(model, weights_dir=str(folder), skip_model_load=True)
     if compression == "int8":
         integers = cto.OpLinearQuantizerConfig(
             mode="linear_symmetric", weight_threshold=MIN_INTEGERS
@@ -40,13 +37,12 @@ def compressed(
         config = cto.OptimizationConfig(global_config=integers)
         for name in _too_small(program):
             config.set_op_name(name, None)
-        smaller = cto.linear_quantize_weights(package, config)
-    else:
-        bits = int(compression.removeprefix("pal"))
-        palette = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=MIN_PALETTE)
-        config = cto.OptimizationConfig(global_config=palette)
-        smaller = cto.palettize_weights(package, config)
-    return smaller.get_spec(), Path(smaller.weights_dir)
+        passes.linear_quantize_weights(config, fake_compression=False).apply(program)
+        return
+    bits = int(compression.removeprefix("pal"))
+    palette = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=MIN_PALETTE)
+    config = cto.OptimizationConfig(global_config=palette)
+    passes.palettize_weights(config, fake_compression=False).apply(program)
 
 
 def _too_small(program: Any) -> list[str]:

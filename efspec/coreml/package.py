@@ -75,14 +75,12 @@ def pack(
         folder = Path(name)
         emitted = emit(plan, weights, options)
         description = _description(plan, emitted, options, metadata or {})
+        if options.compress:
+            from efspec.coreml.compress import compress
+
+            compress(emitted.program, options.compress)
         model = _exported(emitted, description, options, folder)
         blob = _blob(folder)
-        if options.compress:
-            from efspec.coreml.compress import compressed
-
-            model, folder = compressed(model, folder, options.compress, emitted.program)
-            model.description.CopyFrom(description)
-            blob = _blob(folder)
     return Package(_files(model.SerializeToString(deterministic=True), blob), lint(model.mlProgram))
 
 
