@@ -13,7 +13,7 @@ from efspec.errors import fail
 if TYPE_CHECKING:
     from torch import nn
 
-    from efspec.coreml import PackageOptions
+    from efspec.coreml.options import PackageOptions
     from efspec.cost import LatencySource, Mes, Score
     from efspec.plan import Plan
     from efspec.pytorch.layouts import Layout
@@ -224,7 +224,7 @@ def export(
         from_size: As `load_weights` takes it.
         dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
         opset: Operator set of `onnx`; None for the one that most runtimes take it best in.
-        package: What the package of `coreml` is to be like; see `efspec.coreml.PackageOptions`.
+        package: What the package of `coreml` is to be like; see `efspec.coreml.options`.
 
     Returns:
         The path of each artefact, by target.

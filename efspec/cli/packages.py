@@ -13,7 +13,9 @@ from efspec.errors import EfspecError, fail
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from efspec.coreml import Finding, Package, PackageOptions
+    from efspec.coreml.lint import Finding
+    from efspec.coreml.options import PackageOptions
+    from efspec.coreml.package import Package
     from efspec.deploy import Weights
     from efspec.plan import Plan
     from efspec.verify import Check, Report
@@ -76,7 +78,8 @@ def prove(
         EfspecError: When the options do not go with the network, or the package is not what it
             should be.
     """
-    from efspec.coreml import IMAGENET, pack
+    from efspec.coreml.options import IMAGENET
+    from efspec.coreml.package import pack
     from efspec.pytorch.threads import one_thread
     from efspec.verify import Normal, module_reference, read_package, verify
 
@@ -111,7 +114,8 @@ def twin_of(package: Saved, plan: Plan, state: Mapping[str, Tensor]) -> Saved | 
     Raises:
         EfspecError: When its options do not go with the network: it is of another one.
     """
-    from efspec.coreml import IMAGENET, PackageOptions, pack, release
+    from efspec.coreml.options import IMAGENET, PackageOptions, release
+    from efspec.coreml.package import pack
     from efspec.pytorch.build import deployed
     from efspec.verify import read_package
 

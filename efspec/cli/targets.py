@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from efspec.card import Card, Interface
-    from efspec.coreml import Finding, PackageOptions
+    from efspec.coreml.lint import Finding
+    from efspec.coreml.options import PackageOptions
     from efspec.deploy import Weights
     from efspec.plan import Plan
     from efspec.pytorch.reference import Array, Wanted
@@ -180,7 +181,8 @@ class Ingredients:
 
     def _interface(self) -> Interface:
         from efspec.card import Interface
-        from efspec.coreml import DEFAULT, package_outputs
+        from efspec.coreml.emit import package_outputs
+        from efspec.coreml.options import DEFAULT
 
         options = self.options.package or DEFAULT
         return Interface(
@@ -294,7 +296,7 @@ def _torch(of: Ingredients) -> Made:
 
 def _coreml(of: Ingredients) -> Made:
     from efspec.cli import packages
-    from efspec.coreml import DEFAULT, check_options
+    from efspec.coreml.options import DEFAULT, check_options
 
     options = of.options.package or DEFAULT
     check_options(options, of.plan)  # before it takes long
