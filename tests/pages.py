@@ -27,10 +27,13 @@ from pydantic.fields import FieldInfo
 import efspec
 from efspec.cli.main import app
 from efspec.cli.schema import all_schemas
+from efspec.coreml.package import pack
 from efspec.diagram.figure import KIND_LABELS
 from efspec.doctor import PACKAGES, PROBLEMS
 from efspec.importers.detect import SIGNS
-from efspec.plan import AnyOp
+from efspec.plan import AnyOp, Plan
+from efspec.pytorch.adapt import adapt
+from efspec.pytorch.build import deployed
 from efspec.spec.fields import follow, parts_of_the_language
 from efspec.spec.json_schema import field_docstrings
 from efspec.spec.mes import MesSpec, TermSpec, TermsSpec
@@ -96,10 +99,18 @@ def provide(commands: str, folder: Path) -> None:
     if "candidates.jsonl" in commands:
         lines = [json.dumps(candidate) + "\n" for candidate in CANDIDATES]
         (folder / "candidates.jsonl").write_text("".join(lines))
+    if "v2_s0.mlpackage" in commands:
+        pack(*deployed(*_published("v2_s0"))).write(folder / "v2_s0.mlpackage")
     if "half.mlpackage" in commands:
         _convert_tiny(folder)
     if "v2_s0.pth" in commands:
         torch.save({"model": checkpoint("v2_s0", "official")}, folder / "v2_s0.pth")
+
+
+def _published(name: str) -> tuple[Plan, dict[str, torch.Tensor]]:
+    """A shipped network with the weights of the tests' checkpoint of it."""
+    plan = efspec.resolve(efspec.load(name))
+    return plan, dict(adapt(plan, checkpoint(name, "official")).state)
 
 
 def _convert_tiny(folder: Path) -> None:

@@ -275,7 +275,7 @@ def test_load_weights_tells_what_cannot_be_read(
 def test_export_writes_what_is_taken_away(tmp_path: Path) -> None:
     spec = efspec.load(TINY)
     paths = efspec.export(spec, tmp_path / "a" / "b", seed=4)
-    assert list(paths) == ["code", "weights"]
+    assert list(paths) == ["code", "weights", "coreml", "card", "page"]
     assert paths["code"].read_text() == efspec.generate(spec)
     assert equal(efspec.build(spec, weights=paths["weights"]), efspec.build(spec, seed=4))
     again = efspec.export(
@@ -284,6 +284,9 @@ def test_export_writes_what_is_taken_away(tmp_path: Path) -> None:
     assert again["weights"].read_bytes() == paths["weights"].read_bytes()
     listing = json.loads((tmp_path / "a" / "b" / "build.json").read_text())
     for target, path in paths.items():
+        assert listing["artefacts"][target]["file"] == path.name
+        if path.is_dir():
+            continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert listing["artefacts"][target]["sha256"] == digest
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ def emit(plan: Plan, weights: Weights, options: PackageOptions) -> Emitted:
     program = Program()
     placeholder = mb.placeholder(shape=(1, *plan.input), dtype=taken)
     target = getattr(ct.target, f"iOS{options.ios}")
-    with Function({INPUT: placeholder}, opset_version=target) as function:
+    with _counted_anew(mb), Function({INPUT: placeholder}, opset_version=target) as function:
         x = function.inputs[INPUT]
         if options.image:
             x = _normalised(context, x, options.image, half)
@@ -77,6 +78,16 @@ def emit(plan: Plan, weights: Weights, options: PackageOptions) -> Emitted:
         function.set_outputs(results)
     program.add_function("main", function)
     return Emitted(program, names.ids)
+
+
+@contextmanager
+def _counted_anew(mb: Any) -> Iterator[None]:
+    """Let the builder number the constants of a program from 0, and not on from the last one's."""
+    before, mb.name_count = mb.name_count, defaultdict(int)
+    try:
+        yield
+    finally:
+        mb.name_count = before
 
 
 def _emit_ops(plan: Plan, context: Context, x: Any, outputs: Mapping[int, str]) -> list[Any]:

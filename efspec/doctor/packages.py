@@ -58,6 +58,7 @@ PACKAGES = (
     Package(
         name="coremltools",
         module="coremltools",
+        needed=True,
         probed=True,
         target="coreml",
         purpose="Core ML packages",

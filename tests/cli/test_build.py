@@ -29,26 +29,34 @@ def manifest(folder: Path) -> Any:
     """The list of a folder, after a check of every hash in it."""
     listing = json.loads((folder / MANIFEST).read_text())
     for entry in listing["artefacts"].values():
-        data = (folder / entry["file"]).read_bytes()
-        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
-        assert entry["bytes"] == len(data)
+        path = folder / entry["file"]
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        if path.is_dir():  # what `sha256sum` prints in it
+            lines = (f"{digest}  {file.relative_to(path)}\n" for file, digest in digests.items())
+            digests[path] = hashlib.sha256("".join(lines).encode()).hexdigest()
+        assert entry["sha256"] == digests[path]
+        assert entry["bytes"] == sum(file.stat().st_size for file in files)
     return listing
 
 
-def test_it_writes_code_weights_and_a_list(run: Run, tiny: Path, tmp_path: Path) -> None:
+def test_it_writes_what_a_user_takes_away(run: Run, tiny: Path, tmp_path: Path) -> None:
     result = run("build", "tiny.yaml")
     assert (result.code, result.err) == (0, "")
     folder = tmp_path / "build" / "tiny"
-    assert {p.name for p in folder.iterdir()} == {"tiny.py", "tiny.safetensors", MANIFEST}
+    names = {"tiny.py", "tiny.safetensors", "tiny.mlpackage", "tiny.md", "tiny.html"}
+    assert {p.name for p in folder.iterdir()} == {*names, MANIFEST}
     spec = efspec.load(tiny)
     listing = manifest(folder)
     assert listing["name"] == "tiny"
     assert listing["hash"] == efspec.score(spec).hash
     assert listing["input"] == [3, 32, 32]
-    assert list(listing["artefacts"]) == ["code", "weights"]
-    for entry in listing["artefacts"].values():
-        assert f"build/tiny/{entry['file']} " in result.out
-        assert f" {entry['bytes']:,}  -\n" in result.out
+    assert list(listing["artefacts"]) == ["code", "weights", "coreml", "card", "page"]
+    for name, entry in listing["artefacts"].items():
+        (line,) = (one for one in result.out.splitlines() if f"build/tiny/{entry['file']} " in one)
+        assert f" {entry['bytes']:,}  " in line
+        assert line.endswith("-") == (name != "coreml")
+    assert re.search("fp32 twin as the module, to .*; in fp16 off by .*%, top class", result.out)
     assert (folder / "tiny.py").read_text() == efspec.generate(spec)
     expected = efspec.build(spec).state_dict()
     weights = load_file(folder / "tiny.safetensors")
@@ -76,6 +84,7 @@ def test_the_same_build_gives_the_same_bytes_and_a_seed_changes_weights(
     first = run("build", tiny, "--json").out
     assert run("build", tiny, "--json").out == first
     assert run("build", tiny, "--json", "--seed", "0").out == first
+    assert {"coreml", "card", "page"} < json.loads(first)["artefacts"].keys()
     other = json.loads(run("build", tiny, "--json", "--seed", str(2**64 - 1)).out)
     same = json.loads(first)
     assert other["artefacts"]["code"] == same["artefacts"]["code"]
@@ -92,7 +101,7 @@ def test_what_an_earlier_build_of_the_network_left_stays_listed(
     (out / "tiny.safetensors").write_bytes(b"changed")
     run("build", tiny, "-o", out, "-t", "code")
     assert list(manifest(out)["artefacts"]) == ["code"]
-    run("build", tiny, "-o", out)
+    run("build", tiny, "-o", out, "-t", "code,weights")
     run("build", tiny, "-o", out, "-t", "code", "--set", "stages.1.width=24")  # another network
     assert list(manifest(out)["artefacts"]) == ["code"]
 
@@ -206,7 +215,7 @@ For each n: what the folder holds after that, and after the next build.
 
 
 def contents_of(spec: Path, folder: Path, seed: int) -> dict[str, bytes]:
-    paths = efspec.export(efspec.load(spec), folder, seed=seed)
+    paths = efspec.export(efspec.load(spec), folder, targets=["code", "weights"], seed=seed)
     return {path.name: path.read_bytes() for path in paths.values()}
 
 
@@ -250,7 +259,8 @@ def test_a_killed_build_is_repaired_by_the_next(run: Run, tmp_path: Path, second
     out = tmp_path / "out"
     contents_of(spec, out, 0)
     (out / f"{TEMPORARY}left.py").write_text("half a fi")
-    command = [sys.executable, "-m", "efspec.cli.main", "build", spec, "-o", out, "--seed", "1"]
+    options = ["-o", out, "--seed", "1", "-t", "code,weights"]
+    command = [sys.executable, "-m", "efspec.cli.main", "build", spec, *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         process.wait(seconds)
@@ -258,7 +268,7 @@ def test_a_killed_build_is_repaired_by_the_next(run: Run, tmp_path: Path, second
         process.kill()
     process.communicate()
     check_after_interruption(out, whole)
-    assert run("build", spec, "-o", out, "--seed", "1").code == 0
+    assert run("build", spec, *options).code == 0
     assert {path.name for path in out.iterdir()} == {*whole[1], MANIFEST}
     manifest(out)
     assert all((out / name).read_bytes() == data for name, data in whole[1].items())
@@ -280,6 +290,74 @@ def test_an_interrupted_write_removes_its_temporary_file(tmp_path: Path) -> None
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
+def test_a_package_takes_its_place_as_a_whole(
+    run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("build", tiny, "-o", "out", "-t", "coreml")
+    wanted = []
+    for seed in ("0", "1", "0"):
+        assert run(*options, "--seed", seed).code == 0
+        wanted.append(package_of(tmp_path))
+    assert wanted[0] == wanted[2] != wanted[1]
+    replace, left = Path.replace, 0
+
+    def replace_until(self: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_until)
+    for count in range(3):  # away with the old one, in with the new one, the list
+        left = count
+        result = run(*options, "--seed", "1")
+        assert result.code == 1
+        assert "error[cannot-access]: No space left on device" in result.err
+        assert package_of(tmp_path) in (wanted[0], wanted[1], {})
+        assert not (tmp_path / "out" / MANIFEST).exists()
+        left = 99
+        assert run(*options, "--seed", "0").code == 0
+        assert package_of(tmp_path) == wanted[0]
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {"tiny.mlpackage", MANIFEST}
+        manifest(tmp_path / "out")
+
+
+def package_of(folder: Path) -> dict[str, bytes]:
+    package = folder / "out" / "tiny.mlpackage"
+    return {
+        str(path.relative_to(package)): path.read_bytes()
+        for path in package.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("inside", ["Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "note"])
+def test_a_package_of_someone_else_is_left_alone(
+    run: Run, tiny: Path, tmp_path: Path, inside: str
+) -> None:
+    file = tmp_path / "out" / "tiny.mlpackage" / inside
+    file.parent.mkdir(parents=True)
+    file.write_text("someone's work")
+    result = run("build", tiny, "-o", "out")
+    assert result.code == 1
+    assert "tiny.mlpackage: error[not-ours]: " in result.err
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [file]
+
+
+def test_a_card_tells_of_what_was_built(run: Run, tiny: Path, tmp_path: Path) -> None:
+    run("build", tiny, "-o", "out", "-t", "card,coreml,weights")
+    for suffix in ("md", "html"):
+        text = (tmp_path / "out" / f"tiny.{suffix}").read_text()
+        assert "tiny.mlpackage" in text
+        assert "fp32 twin as the module" in text
+        assert "initial ones, drawn with seed 0" in text
+        assert ".py" not in text.partition("PyTorch")[0]
+    checkpoint_ = tmp_path / "out" / "tiny.safetensors"
+    run("build", tiny, "-o", "out", "-t", "card", "--weights", checkpoint_)
+    assert "from tiny.safetensors" in (tmp_path / "out" / "tiny.html").read_text()
+
+
 @pytest.mark.parametrize("options", [[], ["--dynamic-batch", "--opset", "18"]])
 def test_what_is_exported_is_checked_and_says_where_it_comes_from(
     run: Run, tiny: Path, tmp_path: Path, options: list[str]
@@ -298,6 +376,8 @@ def test_what_is_exported_is_checked_and_says_where_it_comes_from(
     assert metadata == {
         "efspec.version": version("efspec"),
         "efspec.spec_hash": efspec.score(spec).hash,
+        "efspec.params": str(efspec.score(spec).params),
+        "efspec.macs": str(efspec.score(spec).macs),
         "efspec.spec": efspec.dump(spec),
     }
     assert efspec.load(yaml.safe_load(metadata["efspec.spec"])) == spec

@@ -126,7 +126,8 @@ def test_the_size_that_it_was_trained_at(run: Run, own: State, tmp_path: Path) -
     said = run("convert", "wide.pth", *to, "out.pth", "--from-size", "32x96")
     assert said.code == 0
     assert said.err.startswith("note: attention biases interpolated from 4x12 to 4x4: ")
-    built = run("build", "tiny.yaml", "--weights", "wide.pth", "--from-size", "32x96", "-o", "b")
+    options = ("--weights", "wide.pth", "--from-size", "32x96", "-t", "weights")
+    built = run("build", "tiny.yaml", *options, "-o", "b")
     assert (built.code, built.err) == (0, said.err)
     assert_same_bits(read(tmp_path / "b" / "tiny.safetensors"), read(tmp_path / "out.pth"))
 

@@ -1,0 +1,1 @@
+build _tiny.yaml -t coreml --image --set input.channels=1

@@ -1,0 +1,1 @@
+build _tiny.yaml -t coreml --labels _labels.labels
