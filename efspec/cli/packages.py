@@ -86,13 +86,12 @@ def prove(
     lean, weights = deployed
     package = pack(lean, weights, options, metadata)
     single = options.replaced(precision="fp32", compress=None)
-    twin = package if single == options else pack(lean, weights, single, metadata)
     image = options.image or IMAGENET
     normal = Normal(image.mean, image.std)
     with one_thread(), tempfile.TemporaryDirectory(prefix="efspec-") as name:
         paths = [Path(name) / f"{what}.mlpackage" for what in ("package", "twin")]
         package.write(paths[0])
-        twin.write(paths[1])
+        (package if single == options else pack(lean, weights, single, metadata)).write(paths[1])
         reference = module_reference(plan, state, deployed=True, normal=normal)
         found, other = map(read_package, paths)
         report = verify(found, reference, twin=other, images=IMAGES)

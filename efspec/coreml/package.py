@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import tempfile
@@ -80,6 +81,8 @@ def pack(
 
             compress(emitted.program, options.compress)
         model = _exported(emitted, description, options, folder)
+        del emitted
+        gc.collect()  # its ops and values hold on to each other, and to all weights
         blob = _blob(folder)
     return Package(_files(model.SerializeToString(deterministic=True), blob), lint(model.mlProgram))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -66,9 +66,10 @@ def module_reference(
         normal: What the module's images are, of pixels.
     """
     module = build_module(plan).eval()
-    module.load_state_dict(state)
-    double = copy.deepcopy(module).double()
-    traced, weights = _deployed(plan, double) if deployed else (plan, double.state_dict())
+    single = {key: t.float() if t.is_floating_point() else t for key, t in state.items()}
+    module.load_state_dict(single, assign=True)  # the weights are not held twice
+    passes = deploy(plan) if deployed else None
+    traced = passes.plan if passes else plan
 
     def outputs(images: Images) -> tuple[Tensor, ...]:
         with torch.inference_mode():
@@ -76,8 +77,8 @@ def module_reference(
         return result if isinstance(result, tuple) else (result,)
 
     def exact(images: Images) -> tuple[Tensor, ...]:
-        with torch.inference_mode():
-            result = double(images.normal.double())
+        with torch.inference_mode(), _in_double(module):
+            result = module(images.normal.double())
         return result if isinstance(result, tuple) else (result,)
 
     def trace(images: Images) -> Values:
@@ -87,6 +88,10 @@ def module_reference(
             found[placed.id] = results
 
         with torch.inference_mode():
+            weights = {key: tensor.double() for key, tensor in module.state_dict().items()}
+            if passes:
+                arrays = passes.of({key: tensor.numpy() for key, tensor in weights.items()})
+                weights = {key: torch.from_numpy(array) for key, array in arrays.items()}
             interpret(traced, weights, images.normal.double(), observe)
         return found
 
@@ -102,11 +107,14 @@ def module_reference(
     )
 
 
-def _deployed(plan: Plan, module: nn.Module) -> tuple[Plan, dict[str, Tensor]]:
-    """The plan that packages are written from, and its weights."""
-    passes = deploy(plan)
-    weights = passes.of({key: tensor.numpy() for key, tensor in module.state_dict().items()})
-    return passes.plan, {key: torch.from_numpy(array) for key, array in weights.items()}
+@contextmanager
+def _in_double(module: nn.Module) -> Iterator[None]:
+    """Have a module in double precision, which holds each of its numbers, and give it back."""
+    module.double()
+    try:
+        yield
+    finally:
+        module.float()
 
 
 def package_reference(package: Package, normal: Normal = IMAGENET) -> Reference:
