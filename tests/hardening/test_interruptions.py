@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from efspec.cli.artefacts import MANIFEST
 from tests.cli.conftest import TINY
 
 COMMAND = [sys.executable, "-m", "efspec"]
+FILES, EVERYTHING = "code,weights", "code,weights,coreml,card"
+"""Targets: all of one file each, and what is built by default."""
 STEP = 3
 """Every how many uses of the file system a build is killed."""
 
@@ -27,7 +30,7 @@ from pathlib import Path
 import torch, safetensors.torch  # so that a child need not
 from efspec.cli import artefacts, main
 
-folder, step = sys.argv[1], int(sys.argv[2])
+folder, step, targets = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
 def until(event):
     if child := os.fork():
@@ -39,7 +42,7 @@ def until(event):
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-    sys.argv = ["efspec", "build", "tiny.yaml", "-o", folder, "--seed", "1"]
+    sys.argv = ["efspec", "build", "tiny.yaml", "-t", targets, "-o", folder, "--seed", "1"]
     sys.stdout = open(os.devnull, "w")
     sys.addaudithook(hook)
     main.main()
@@ -69,40 +72,56 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a build of seed 0, in which commands run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY)
-    for seed, name in ((0, "out"), (0, "old"), (1, "new")):
-        efspec.export(efspec.load("tiny.yaml"), tmp_path / name, seed=seed)
+    prepare(tmp_path, FILES)
     return tmp_path
 
 
+def prepare(folder: Path, targets: str) -> None:
+    for seed, name in ((0, "out"), (0, "old"), (1, "new")):
+        spec = efspec.load("tiny.yaml")
+        efspec.export(spec, folder / name, targets=targets.split(","), seed=seed)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def check(found: dict[str, bytes], root: Path) -> None:
     """Each file is that of the one or of the other build, whole; a list says what is there."""
     old, new = contents(root / "old"), contents(root / "new")
+    packages = {name.partition("/")[0] for name in old if "/" in name}
     for name in old.keys() - {MANIFEST}:
-        assert found[name] in (old[name], new[name]), name
+        if "/" not in name:
+            assert found[name] in (old[name], new[name]), name
+    for package in packages:  # one of them, or for a moment none
+        mine, *wanted = (
+            {name: data for name, data in files.items() if name.startswith(f"{package}/")}
+            for files in (found, old, new)
+        )
+        assert mine in (*wanted, {}), package
     if MANIFEST in found:
+        assert packages <= {name.partition("/")[0] for name in found}
         for entry in json.loads(found[MANIFEST])["artefacts"].values():
-            assert hashlib.sha256(found[entry["file"]]).hexdigest() == entry["sha256"]
+            if entry["file"] not in packages:
+                assert hashlib.sha256(found[entry["file"]]).hexdigest() == entry["sha256"]
 
 
-def repair(folder: Path, found: dict[str, bytes]) -> None:
+def repair(folder: Path, found: dict[str, bytes], targets: str) -> None:
     """The next build makes a folder as new."""
     out = folder / "repaired"
-    out.mkdir(exist_ok=True)
-    for path in out.iterdir():
-        path.unlink()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
     for name, data in found.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(data)
-    efspec.export(efspec.load("tiny.yaml"), out, seed=1)
+    efspec.export(efspec.load("tiny.yaml"), out, targets=targets.split(","), seed=1)
     assert contents(out) == contents(folder / "new")
 
 
 def test_killed_at_any_use_of_the_file_system(folder: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", UNTIL_EVENT, "out", str(STEP)],
+        [sys.executable, "-c", UNTIL_EVENT, "out", str(STEP), FILES],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -117,23 +136,29 @@ def test_killed_at_any_use_of_the_file_system(folder: Path) -> None:
         check(found, folder)
         if found not in seen:
             seen.append(found)
-            repair(folder, found)
+            repair(folder, found, FILES)
     assert len(seen) > 3  # it was killed in the middle, too
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_killed_at_a_random_moment(folder: Path, number: int) -> None:
-    process = start("build", "tiny.yaml", "-o", "out", "--seed", "1")
-    wait_or(process, random.Random(number).uniform(0.5, 3.5), signal.SIGKILL)
+    targets = EVERYTHING if number % 2 else FILES
+    prepare(folder, targets)
+    process = start("build", "tiny.yaml", "-t", targets, "-o", "out", "--seed", "1")
+    longest = 8.0 if number % 2 else 3.5
+    wait_or(process, random.Random(number).uniform(0.5, longest), signal.SIGKILL)
     found = contents(folder / "out")
     check(found, folder)
-    repair(folder, found)
+    repair(folder, found, targets)
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_interrupted_at_a_random_moment(folder: Path, number: int) -> None:
-    process = start("build", "tiny.yaml", "-o", "out", "--seed", "1")
-    code, error = wait_or(process, random.Random(number).uniform(0.4, 3.0), signal.SIGINT)
+    targets = EVERYTHING if number % 2 else FILES
+    prepare(folder, targets)
+    process = start("build", "tiny.yaml", "-t", targets, "-o", "out", "--seed", "1")
+    longest = 8.0 if number % 2 else 3.0
+    code, error = wait_or(process, random.Random(number).uniform(0.4, longest), signal.SIGINT)
     # The shell says 130 of both: the second is when Python itself was not or no longer running.
     assert code in (0, 130, -signal.SIGINT)
     assert error == ""
@@ -164,7 +189,7 @@ def test_no_room(folder: Path, limit: int) -> None:
     """The largest file that may be written stands in for a full disk."""
     before = contents(folder / "out")
     child = subprocess.run(
-        [*COMMAND, "build", "tiny.yaml", "-o", "out", "--seed", "1"],
+        [*COMMAND, "build", "tiny.yaml", "-t", FILES, "-o", "out", "--seed", "1"],
         capture_output=True, text=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
@@ -180,7 +205,7 @@ def test_a_folder_in_the_place_of_a_file(folder: Path, name: str) -> None:
     (folder / "out" / name).mkdir()
     before = {path: path.is_dir() or path.read_bytes() for path in (folder / "out").iterdir()}
     with pytest.raises(efspec.EfspecError, match=r"cannot-access.*it is a folder"):
-        efspec.export(efspec.load("tiny.yaml"), folder / "out", seed=1)
+        efspec.export(efspec.load("tiny.yaml"), folder / "out", targets=FILES.split(","), seed=1)
     after = {path: path.is_dir() or path.read_bytes() for path in (folder / "out").iterdir()}
     assert after == before
 
