@@ -26,6 +26,7 @@ RUNS = {
     "generate": ["generate", SPEC, "-o", "built/v2_s0.py", "--check"],
     "import": ["import", "candidate.json"],
     "convert": ["convert", WEIGHTS, "--spec", SPEC, "--to", "official", "-o", "converted.pth"],
+    "verify": ["verify", "built/v2_s0.mlpackage", "--weights", WEIGHTS],
     "schema": ["schema", "-o", "schemas"],
     "doctor": ["doctor", "--json"],
 }  # fmt: skip

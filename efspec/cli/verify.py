@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -114,8 +115,11 @@ def verify(
         raise typer.BadParameter("a package is compared with one thing", param_hint="--against")
     if twin is not None and package.suffix == ".onnx":
         raise typer.BadParameter("ONNX files are in single precision", param_hint="--twin")
-    with progress(READING + STEPS) as step:
+    with progress(READING + STEPS) as step, ExitStack() as stack:
         step("loading torch")
+        from efspec.pytorch.threads import one_thread
+
+        stack.enter_context(one_thread())
         from efspec.cli.packages import twin_of
         from efspec.verify import IMAGENET, Normal, Package, module_reference, read_package
 
