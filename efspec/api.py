@@ -210,6 +210,7 @@ def export(
     from_size: int | tuple[int, int] | None = None,
     dynamic_batch: bool = False,
     opset: int | None = None,
+    license: str = "",
     package: PackageOptions | None = None,
 ) -> dict[str, Path]:
     """Write what a user takes away into a folder, as `efspec build` does.
@@ -224,6 +225,7 @@ def export(
         from_size: As `load_weights` takes it.
         dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
         opset: Operator set of `onnx`; None for the one that most runtimes take it best in.
+        license: What packages and ONNX files are to say of their license.
         package: What the package of `coreml` is to be like; see `efspec.coreml.options`.
 
     Returns:
@@ -238,7 +240,7 @@ def export(
 
     source = None if weights is None else _source(weights, None, new_head, from_size)
     remarks: list[str] = []
-    options = Options(dynamic_batch=dynamic_batch, package=package)
+    options = Options(dynamic_batch=dynamic_batch, license=license, package=package)
     if opset is not None:
         options = options.replaced(opset=opset)
     ingredients = Ingredients(

@@ -81,6 +81,10 @@ def build(
         Compression | None,
         typer.Option(help="coreml: weights as 8-bit integers, or as 8-, 6- or 4-bit palettes."),
     ] = None,
+    license_: Annotated[
+        str,
+        typer.Option("--license", metavar="TEXT", help="coreml, onnx: what they say of it."),
+    ] = "",
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
@@ -127,7 +131,7 @@ def build(
         labels=read_labels(labels) if labels else None,
         compress=compress,
     )
-    options = Options(dynamic_batch=dynamic_batch, opset=opset, package=package)
+    options = Options(dynamic_batch=dynamic_batch, opset=opset, license=license_, package=package)
     remarks: list[str] = []
     with progress(steps(wanted)) as step:
         ingredients = Ingredients(

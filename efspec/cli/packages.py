@@ -147,7 +147,8 @@ def told(report: Report) -> str:
 def remarks(findings: Iterable[Finding]) -> list[str]:
     """What lint found, a line each."""
     return [
-        f"{one.name}: {_ops(one.ops)} {one.message} ({one.basis}; {one.source})" for one in findings
+        f"{one.name}: {one.message}: {_ops(one.ops)} ({one.basis}; {one.source})"
+        for one in findings
     ]
 
 

@@ -54,11 +54,13 @@ class Options(Record):
     Attributes:
         dynamic_batch: Whether files of `onnx` and `torch` take a batch of any size, and not of 1.
         opset: Operator set of `onnx`.
+        license: What packages and ONNX files say that they may be used for; empty for nothing.
         package: What the package of `coreml` is to be like; None for the usual.
     """
 
     dynamic_batch: bool = False
     opset: int = OPSET
+    license: str = ""
     package: PackageOptions | None = None
 
 
@@ -152,7 +154,14 @@ class Ingredients:
             "efspec.spec_hash": self.plan.hash,
             "efspec.params": str(counts.params),
             "efspec.macs": str(counts.macs),
-        } | ({"efspec.spec": dump(self.spec)} if self.spec else {})
+        } | {
+            name: text
+            for name, text in (
+                ("efspec.spec", dump(self.spec) if self.spec else ""),
+                ("license", self.options.license),
+            )
+            if text
+        }
 
     def card(self) -> Card:
         """What is to be told of the network and of what was made of it."""

@@ -345,6 +345,19 @@ def test_a_package_of_someone_else_is_left_alone(
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [file]
 
 
+def test_a_license_is_said(run: Run, tiny: Path, tmp_path: Path) -> None:
+    import onnx
+
+    from efspec.verify import read_package
+
+    options = ("-t", "coreml,onnx", "--license", "CC BY 4.0")
+    assert run("build", tiny, "-o", "out", *options).code == 0
+    package = read_package(tmp_path / "out" / "tiny.mlpackage")
+    assert package.metadata["license"] == "CC BY 4.0"
+    model = onnx.load(tmp_path / "out" / "tiny.onnx")
+    assert {p.key: p.value for p in model.metadata_props}["license"] == "CC BY 4.0"
+
+
 def test_a_card_tells_of_what_was_built(run: Run, tiny: Path, tmp_path: Path) -> None:
     run("build", tiny, "-o", "out", "-t", "card,coreml,weights")
     for suffix in ("md", "html"):
