@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from efspec.errors import EfspecError, fail
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from efspec.coreml.package import Package
     from efspec.deploy import Weights
     from efspec.plan import Plan
-    from efspec.verify import Check, Report
+    from efspec.verify import Check, OnnxFile, Report
     from efspec.verify import Package as Saved
 
 VERSION_KEY = "efspec.version"
@@ -130,6 +130,28 @@ def twin_of(package: Saved, plan: Plan, state: Mapping[str, Tensor]) -> Saved | 
         path = Path(name) / "twin.mlpackage"
         pack(*deployed(plan, state), options).write(path)
         return read_package(path)
+
+
+def onnx_twin_of(file: OnnxFile, plan: Plan, state: Mapping[str, Tensor]) -> Any:
+    """What efspec writes of a network, for an ONNX file that this efspec has written; else None.
+
+    Args:
+        file: The file.
+        plan: The network.
+        state: Its state dict.
+
+    Raises:
+        EfspecError: When its opset is none that efspec writes.
+    """
+    from efspec.onnx.emit import emit
+    from efspec.pytorch.build import deployed
+
+    if file.metadata.get(VERSION_KEY) != version("efspec"):
+        return None
+    (opset,) = (one.version for one in file.model.opset_import)
+    batch = file.model.graph.input[0].type.tensor_type.shape.dim[0]
+    lean, weights = deployed(plan, state)
+    return emit(lean, weights, opset=opset, dynamic_batch=bool(batch.dim_param))
 
 
 def told(report: Report) -> str:

@@ -107,7 +107,8 @@ def verify(
     named. On a Mac, Core ML runs the package, too, on each kind of unit.
 
     A package of efspec's in half precision or with compressed weights is held, bit by bit, to its
-    twin in single precision, which is written anew from the spec and the weights.
+    twin in single precision, which is written anew from the spec and the weights; so is an ONNX
+    file of efspec's.
 
     Exit code 3 when there is a difference.
     """
@@ -120,8 +121,8 @@ def verify(
         from efspec.pytorch.threads import one_thread
 
         stack.enter_context(one_thread())
-        from efspec.cli.packages import twin_of
-        from efspec.verify import IMAGENET, Normal, Package, module_reference, read_package
+        from efspec.cli.packages import onnx_twin_of, twin_of
+        from efspec.verify import IMAGENET, Normal, OnnxFile, module_reference, read_package
 
         step("reading the package")
         found = _read(package)
@@ -129,6 +130,7 @@ def verify(
         normal = Normal(mean or IMAGENET.mean, std or IMAGENET.std)
         remarks: list[str] = []
         other = read_package(twin) if twin is not None else None
+        emitted = None
         if against is not None:
             reference = _other(_read(against), normal)
         elif weights is not None:
@@ -136,7 +138,9 @@ def verify(
             source = Source(weights, from_size=height_width("--from-size", from_size))
             state = _state(plan, source, remarks)
             reference = module_reference(plan, state, deployed=True, normal=normal)
-            if twin is None and isinstance(found, Package):
+            if isinstance(found, OnnxFile):
+                emitted = onnx_twin_of(found, plan, state)
+            elif twin is None:
                 other = twin_of(found, plan, state)
         else:
             raise fail(
@@ -149,6 +153,7 @@ def verify(
             found,
             reference,
             other,
+            emitted,
             Options(images, seed, tolerance, step),
         )
     print_notes([*remarks, *report.remarks])
@@ -225,13 +230,15 @@ class Options(NamedTuple):
     step: Callable[[str], None]
 
 
-def _report(found: Target, reference: Reference, twin: Package | None, options: Options) -> Report:
+def _report(
+    found: Target, reference: Reference, twin: Package | None, emitted: Any, options: Options
+) -> Report:
     from efspec.verify import Package, verify_onnx
     from efspec.verify import verify as verify_package
 
     if isinstance(found, Package):
         return verify_package(found, reference, twin=twin, **options._asdict())
-    return verify_onnx(found, reference, **options._asdict())
+    return verify_onnx(found, reference, twin=emitted, **options._asdict())
 
 
 def _print(report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,30 @@ def _imported(name: str, path: Path) -> Any:
             file=str(path),
             fix="pip install 'efspec[onnx]'",
         ) from error
+
+
+def differences(file: OnnxFile, twin: Any) -> tuple[Departure, ...]:
+    """The nodes of a file that are not those of its twin, or that read another tensor than there.
+
+    Args:
+        file: The file.
+        twin: What efspec writes of the network, as a protobuf message.
+    """
+    mine, theirs = file.model.graph, twin.graph
+    tensors = {one.name: _bytes(one) for one in mine.initializer}
+    wrong = {one.name for one in theirs.initializer if tensors.get(one.name) != _bytes(one)}
+    found = []
+    for node, wanted in zip_longest(mine.node, theirs.node):
+        one = node or wanted
+        if node is None or wanted is None or _bytes(node) != _bytes(wanted):
+            message = "is not the node that efspec writes"
+        elif changed := wrong.intersection(node.input):
+            message = f"`{min(changed)}` is not what it is by the weights"
+        else:
+            continue
+        found.append(Departure(one.name, one.op_type, one.name, message))
+    return tuple(found)
+
+
+def _bytes(message: Any) -> bytes:
+    return bytes(message.SerializeToString(deterministic=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from efspec.verify.bisect import Departure
 from efspec.verify.checks import check_shapes, output_checks
-from efspec.verify.compare import FP32_TOLERANCE
+from efspec.verify.compare import FP32_TOLERANCE, Check, State
 from efspec.verify.images import random_images
-from efspec.verify.onnx import OnnxFile, OnnxRunner, departure
+from efspec.verify.onnx import OnnxFile, OnnxRunner, departure, differences
 from efspec.verify.reference import Reference
 from efspec.verify.report import UNPROVED_ONNX, Report
 from efspec.verify.verify import IMAGES, Step
@@ -16,6 +18,7 @@ def verify_onnx(
     file: OnnxFile,
     reference: Reference,
     *,
+    twin: Any = None,
     images: int = IMAGES,
     seed: int = 0,
     tolerance: float | None = None,
@@ -26,6 +29,8 @@ def verify_onnx(
     Args:
         file: The file.
         reference: What is right.
+        twin: What efspec writes of the network, as a protobuf message, if the file is one of
+            efspec's: then it is held to that, bit by bit.
         images: How many batches of random images to compare on.
         seed: Seed of the images.
         tolerance: Largest relative error of the outputs; 1e-5 by default.
@@ -49,7 +54,13 @@ def verify_onnx(
     step("looking for the op that departs")
     departures: tuple[Departure, ...] = ()
     remarks: tuple[str, ...] = ()
-    if failed := any(check.state == "failed" for check in checks):
+    if twin is not None:
+        departures = differences(file, twin)
+        message = f"not those that efspec writes: {departures[0].path}" if departures else ""
+        state: State = "failed" if departures else "passed"
+        checks.append(Check(name="nodes and tensors", state=state, message=message))
+    failed = any(check.state == "failed" for check in checks)
+    if failed and not departures:
         wrong, reason = None, "there is no plan to compare its nodes with"
         if reference.trace is not None:
             wrong, reason = departure(file, reference.trace(batches[0]), batches[0])

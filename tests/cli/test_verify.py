@@ -143,3 +143,31 @@ def test_weights_of_another_network(run: Run, tmp_path: Path) -> None:
     result = run("verify", "single.mlpackage", "--spec", "wider.yaml", "--weights", "tiny.pth")
     assert result.code == 1
     assert "error[misshapen-keys]" in result.err
+
+
+@pytest.mark.parametrize("fault", ["", "weight", "node"])
+def test_onnx_files_of_ours_are_held_to_what_is_written(
+    run: Run, tiny: Path, tmp_path: Path, fault: str
+) -> None:
+    # At initial weights a layer scale of 1e-5 hides most of what its branch does.
+    import onnx
+    from onnx import numpy_helper
+
+    assert run("build", tiny, "-o", "out", "-t", "onnx,weights").code == 0
+    file = tmp_path / "out" / "tiny.onnx"
+    model = onnx.load(file)
+    if fault == "weight":
+        tensor = next(t for t in model.graph.initializer if t.name.endswith("fc1.conv.weight"))
+        array = numpy_helper.to_array(tensor).copy()
+        array.flat[0] += 1e-3
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    elif fault == "node":
+        node = next(n for n in model.graph.node if n.op_type == "Gelu")
+        node.op_type = "Relu"
+    onnx.save(model, file)
+    result = run("verify", file, "--weights", tmp_path / "out" / "tiny.safetensors")
+    assert result.code == (3 if fault else 0), result.out
+    if fault == "weight":
+        assert f"departs at {tensor.name.removesuffix('.weight')}" in result.out
+    elif fault == "node":
+        assert f"departs at {node.name}" in result.out
