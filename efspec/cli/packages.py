@@ -81,13 +81,12 @@ def prove(
     from efspec.coreml.options import IMAGENET
     from efspec.coreml.package import pack
     from efspec.pytorch.threads import one_thread
-    from efspec.verify import Normal, module_reference, read_package, verify
+    from efspec.verify import module_reference, read_package, verify
 
     lean, weights = deployed
     package = pack(lean, weights, options, metadata)
     single = options.replaced(precision="fp32", compress=None)
-    image = options.image or IMAGENET
-    normal = Normal(image.mean, image.std)
+    normal = options.image or IMAGENET
     with one_thread(), tempfile.TemporaryDirectory(prefix="efspec-") as name:
         paths = [Path(name) / f"{what}.mlpackage" for what in ("package", "twin")]
         package.write(paths[0])

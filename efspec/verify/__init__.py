@@ -5,6 +5,7 @@ compared with the network's module. ONNX files are run by onnxruntime. On a diff
 op that departs is named.
 """
 
+from efspec.coreml.options import IMAGENET, Normal
 from efspec.verify.compare import (
     DEVICE_TOLERANCE,
     FP16_TOLERANCE,
@@ -13,7 +14,6 @@ from efspec.verify.compare import (
     Check,
     Figures,
 )
-from efspec.verify.images import IMAGENET, Normal
 from efspec.verify.onnx import OnnxFile, onnx_reference, read_onnx
 from efspec.verify.package import Package, read_package
 from efspec.verify.reference import Reference, module_reference, package_reference

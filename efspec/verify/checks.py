@@ -40,6 +40,17 @@ class Trial(Node):
         return [self.reference.outputs(batch) for batch in self.batches]
 
     @cached_property
+    def rounding(self) -> float:
+        """Relative error of the reference itself in single precision; 0 if that is not known.
+
+        Where it is large, as behind a norm over two channels, none can come closer.
+        """
+        if self.exact is None:
+            return 0.0
+        pairs = zip(self.expected[0], self.exact[0], strict=True)
+        return max(figures([single], [double]).relative for single, double in pairs)
+
+    @cached_property
     def exact(self) -> Outputs | None:
         """What it gives for the first batch in double precision; None if it cannot."""
         exact = self.reference.exact

@@ -5,25 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from efspec.coreml.options import Normal
 from efspec.errors import fail
-from efspec.record import Node, Record
+from efspec.record import Node
 from efspec.verify.package import Image
-
-
-class Normal(Record):
-    """How networks take pixels: (pixel / 255 - mean) / std, per channel.
-
-    Attributes:
-        mean: Per channel, of pixels from 0 to 1.
-        std: Per channel.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-IMAGENET = Normal((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""What networks trained on ImageNet take; published ones of all families here do."""
 
 
 class Images(Node):

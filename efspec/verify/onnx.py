@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from efspec.coreml.options import IMAGENET, Normal
 from efspec.errors import EfspecError, fail
 from efspec.record import Node
 from efspec.verify.bisect import Departure
 from efspec.verify.compare import departs
-from efspec.verify.images import IMAGENET, Images, Normal
+from efspec.verify.images import Images
 from efspec.verify.reference import Reference, Values
 
 SUFFIX = ".onnx"

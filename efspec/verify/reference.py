@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from efspec.coreml.options import IMAGENET, Normal
 from efspec.deploy import deploy
 from efspec.plan import PlacedOp, Plan, ops_by_part
 from efspec.pytorch.build import build_module
 from efspec.pytorch.interpret import interpret
 from efspec.record import Node
-from efspec.verify.images import IMAGENET, Images, Normal
+from efspec.verify.images import Images
 from efspec.verify.package import Package
 from efspec.verify.program import CLASSIFY, Operation
 from efspec.verify.run import Runner, numeric_outputs
