@@ -11,7 +11,7 @@ import sys
 import tempfile
 from statistics import median
 
-ROUNDS = 3
+ROUNDS = 7
 MODEL = "v2_s1"
 IMPORTS = """
 import logging, sys, time, warnings
