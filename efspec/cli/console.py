@@ -27,7 +27,13 @@ class Signed(NamedTuple):
     value: int | float
 
 
-Cell = str | int | float | Signed | None
+class Milliseconds(NamedTuple):
+    """A latency, which is shown to the microsecond."""
+
+    value: float
+
+
+Cell = str | int | float | Signed | Milliseconds | None
 
 
 def print_error(error: EfspecError) -> None:
@@ -74,7 +80,10 @@ def print_rows(columns: Sequence[str], rows: Iterator[Sequence[Cell]]) -> None:
 
 
 def _numeric(rows: Sequence[Sequence[Cell]], columns: int) -> list[bool]:
-    return [any(isinstance(row[i], int | float | Signed) for row in rows) for i in range(columns)]
+    return [
+        any(isinstance(row[i], int | float | Signed | Milliseconds) for row in rows)
+        for i in range(columns)
+    ]
 
 
 def _texts(rows: Iterable[Sequence[Cell]]) -> list[list[str]]:
@@ -131,6 +140,8 @@ def _cell(cell: Cell) -> str:
             return f"{cell:,.2f}"
         case Signed(value):
             return f"{value:+,}" if isinstance(value, int) else f"{value:+,.2f}"
+        case Milliseconds(value):
+            return f"{value:,.3f}"
         case _:
             return cell
 

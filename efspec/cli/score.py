@@ -63,7 +63,16 @@ class Sort(StrEnum):
     params = "params"
     macs = "macs"
     memory = "memory"
+    latency = "latency"
     mes = "mes"
+
+
+class Precision(StrEnum):
+    """What a table's latencies may be of."""
+
+    fp16 = "fp16"
+    fp32 = "fp32"
+    int8 = "int8"
 
 
 def register(app: typer.Typer) -> None:
@@ -77,6 +86,21 @@ def score(
         float | None,
         typer.Option(metavar="MS", help="Latency of the network, if known; gives the MES."),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Take latencies of a device: shipped, or of a table."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of the device, take measured latencies only.")
+    ] = False,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Demand that the device's table is of a precision.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Images at a time that the device's table is to be of.")
+    ] = 1,
     mes: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Constants of the MES, instead of the paper's."),
@@ -97,12 +121,16 @@ def score(
     size: SizeOption = None,
     input_format: InputFormatOption = None,
 ) -> None:
-    """Count parameters, MACs and activation memory; with a latency, the MES.
+    """Count parameters, MACs and activation memory; with a latency or a device, the MES.
 
     Counts are exact, for any input size, and need no torch. MACs are the multiply-accumulates of
     convolutions, linears and matrix products. Folded parameters leave out batch norms and layer
     scales, and count both heads, as the papers do. Memory is that of activations at batch 1 in
     half precision.
+
+    A device's latencies come from its table, part by part. Each says how it is known, and the
+    whole says in which range it lies. What the table does not say is never guessed: it is an
+    error that names the nearest row, and the command that measures what is missing.
 
     Several specs are compared, and those of JSON Lines (one spec per line), of which there may be
     millions: without --by, --sort and --json they are scored as they come and held nowhere. Wrong
@@ -114,15 +142,16 @@ def score(
     --plot draws the specs by two of their figures, and the Pareto front: those that no other beats
     in both. It needs matplotlib.
     """
-    from efspec.cost import given
-
     many = len(specs) > 1 or is_stream(specs[0], input_format)
     chosen = _format(format_, json_)
     check_sources(specs)
-    _check_latency(latency_ms, mes, sort, many)
+    timed = latency_ms is not None or device is not None
+    _check_latency(latency_ms, many)
+    _check_device(latency_ms, device, strict=strict, precision=precision, batch=batch)
+    _check_mes(mes, sort, timed)
     _check_output(chosen, by, output)
-    plotted = chart(plot, x, y, timed=latency_ms is not None)
-    source = given(latency_ms) if latency_ms is not None else None
+    plotted = chart(plot, x, y, timed=timed)
+    source = _source(latency_ms, device, strict, precision, batch)
     constants = _constants(mes) if source else None
     sets = changes(set_, size)
     if not many:
@@ -138,7 +167,11 @@ def score(
     whole = by is None and chosen is not Format.json
     loaded = _Loaded(specs, sets, input_format)
     with ticking("specs") as tick:
-        scored = loaded.scores(_summary if whole else lambda spec: _split(spec, by or By.stage))
+        scored = loaded.scores(
+            _summary
+            if whole and not source
+            else lambda spec: _split(spec, by or By.stage, source, constants)
+        )
         scored = map(tick, scored)
         scored = collected(scored, plotted) if plotted else scored
         if sort is not Sort.given:
@@ -232,18 +265,63 @@ def _check_output(chosen: Format, by: By | None, output: Path | None) -> None:
         raise typer.BadParameter("a Parquet file needs a name: add -o FILE", param_hint="--format")
 
 
-def _check_latency(latency_ms: float | None, mes: Path | None, sort: Sort, many: bool) -> None:
+def _check_latency(latency_ms: float | None, many: bool) -> None:
     if latency_ms is None:
-        if mes is not None:
-            raise typer.BadParameter("a MES needs a latency: add --latency-ms", param_hint="--mes")
-        if sort is Sort.mes:
-            raise typer.BadParameter("there is no MES without a latency", param_hint="--sort")
-    elif many:
+        return
+    if many:
         raise typer.BadParameter(
             "it is the latency of one network: give one spec", param_hint="--latency-ms"
         )
-    elif not 0 < latency_ms < math.inf:
+    if not 0 < latency_ms < math.inf:
         raise typer.BadParameter("a latency is a number above 0", param_hint="--latency-ms")
+
+
+def _check_device(
+    latency_ms: float | None,
+    device: str | None,
+    *,
+    strict: bool,
+    precision: Precision | None,
+    batch: int,
+) -> None:
+    if device is not None and latency_ms is not None:
+        raise typer.BadParameter("it contradicts --latency-ms", param_hint="--device")
+    if device is None:
+        given = {"--strict": strict, "--precision": precision is not None, "--batch": batch != 1}
+        for option in (name for name, there in given.items() if there):
+            raise typer.BadParameter("it goes with --device", param_hint=option)
+
+
+def _check_mes(mes: Path | None, sort: Sort, timed: bool) -> None:
+    if timed:
+        return
+    if mes is not None:
+        raise typer.BadParameter(
+            "a MES needs a latency: add --device or --latency-ms", param_hint="--mes"
+        )
+    if sort in (Sort.mes, Sort.latency):
+        raise typer.BadParameter(
+            "there is none without a latency: add --device", param_hint="--sort"
+        )
+
+
+def _source(
+    latency_ms: float | None,
+    device: str | None,
+    strict: bool,
+    precision: Precision | None,
+    batch: int,
+) -> LatencySource | None:
+    if device is not None:
+        from efspec.latency.devices import device_source
+
+        wanted = precision.value if precision else None
+        return device_source(device, strict=strict, precision=wanted, batch=batch)
+    if latency_ms is not None:
+        from efspec.cost import given
+
+        return given(latency_ms)
+    return None
 
 
 def _constants(file: Path | None) -> Mes:
@@ -264,6 +342,8 @@ def _sorted(scored: Iterable[Scored], sort: Sort) -> list[Scored]:
             return sorted(scored, key=lambda pair: pair[0].macs)
         case Sort.memory:
             return sorted(scored, key=lambda pair: pair[0].activation_bytes_peak)
+        case Sort.latency:
+            return sorted(scored, key=lambda pair: pair[0].latency_ms or 0.0)
         case Sort.mes:
             return sorted(scored, key=lambda pair: -(pair[0].mes or 0.0))
 

@@ -9,7 +9,7 @@ from textwrap import indent
 
 import typer
 
-from efspec.cli.console import Cell, print_rows, print_table
+from efspec.cli.console import Cell, Milliseconds, print_rows, print_table
 from efspec.cli.files import replaced
 from efspec.cost import Row, Score, Summary
 from efspec.errors import fail
@@ -55,16 +55,15 @@ def print_one(one: Summary, rows: list[Row], by: str) -> None:
         f"  peak memory    {one.activation_bytes_peak:>15,}   bytes of activations, batch 1, fp16",
     ]
     if one.latency_ms is not None:
-        known = one.coverage if isinstance(one, Score) and one.coverage else {}
-        how = ", ".join(f"{share:.0%} {method}" for method, share in known.items())
-        figures.append(f"  latency        {one.latency_ms:>15.3f}   ms, {how}")
+        figures.append(f"  latency        {one.latency_ms:>15.3f}   ms{_how(one)}")
     if one.mes is not None:
         figures.append(f"  MES            {one.mes:>15.1f}")
     typer.echo("\n".join(figures) + "\n")
     timed = any(row.latency_ms is not None for row in rows)
     shaped = any(row.output for row in rows)
     columns = [by, *(["type"] if any(row.type for row in rows) else [])]
-    columns += ["output"] * shaped + ["params", "folded", "MACs", "MACs %"] + ["ms"] * timed
+    columns += ["output"] * shaped + ["params", "folded", "MACs", "MACs %"]
+    columns += ["ms", "known"] * timed
     table: list[list[Cell]] = []
     for row in rows:
         cells: list[Cell] = [row.name]
@@ -72,9 +71,28 @@ def print_one(one: Summary, rows: list[Row], by: str) -> None:
         cells += ["x".join(map(str, row.output))] * shaped
         share = 100 * row.macs / one.macs if one.macs else 0.0
         cells += [row.params, row.params_folded, row.macs, share]
-        cells += [row.latency_ms] if timed else []
+        cells += [_ms(row.latency_ms), row.method] if timed else []
         table.append(cells)
+    fixed = one.latency_fixed_ms if isinstance(one, Score) and timed else None
+    if fixed is not None:
+        empty: list[Cell] = [None] * (len(columns) - 3)
+        table.append(["the call", *empty, Milliseconds(fixed), None])
     print_table(columns, table)
+
+
+def _ms(value: float | None) -> Milliseconds | None:
+    return None if value is None else Milliseconds(value)
+
+
+def _how(one: Summary) -> str:
+    """How a latency is known, its range and the device."""
+    if not isinstance(one, Score) or one.latency_range_ms is None:
+        return ""
+    low, high = one.latency_range_ms
+    said = [f"on {one.device}"] if one.device else []
+    said += [f"{low:.3f} to {high:.3f}"] if low < high else []
+    said += [f"{share:.0%} {method}" for method, share in (one.coverage or {}).items()]
+    return f", {', '.join(said)}"
 
 
 def json_lines(scored: Iterable[Scored], by: str | None) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from efspec.cost.counts import KINDS, Counts, Kind, count_module, count_op, kind_of, total
-from efspec.cost.latency import LatencySource, Method
+from efspec.cost.latency import BlockLatency, LatencySource, Method, Timing, milliseconds
 from efspec.cost.memory import bytes_of, peak_elements
 from efspec.cost.mes import Mes
 from efspec.plan import Part, PlacedOp, Plan, head_steps, parts
@@ -24,6 +25,7 @@ class Row(Record):
         params_folded: Parameters without batch-norm affines and layer scales.
         macs: Multiply-accumulates.
         latency_ms: Milliseconds, where a source knows them.
+        method: How they are known; `mixed` where parts differ.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Row(Record):
     params_folded: int
     macs: int
     latency_ms: float | None = None
+    method: Method | Literal["mixed"] | None = None
 
 
 class Summary(Record):
@@ -67,12 +70,17 @@ class Score(Summary):
 
     Attributes:
         device: Device of the latency, or None.
+        latency_range_ms: The least and the most milliseconds that it may be, or None.
+        latency_fixed_ms: Milliseconds that are of no part: of the call, its input and its output;
+            all of them where only the whole is known.
         coverage: Share of the latency that each method accounts for, or None without a source.
         stages: Figures per stage; stem and head are the first and the last row.
         blocks: Figures per block.
     """
 
     device: str | None
+    latency_range_ms: tuple[float, float] | None
+    latency_fixed_ms: float | None
     coverage: dict[Method, float] | None
     stages: tuple[Row, ...]
     blocks: tuple[Row, ...]
@@ -94,11 +102,11 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         EfspecError: When the MES is too large for a number.
     """
     known = latency(plan) if latency else None
-    ms = {block.path: block.ms for block in known.blocks} if known else {}
+    timed = {block.path: block for block in known.blocks} if known else {}
     pieces = parts(plan)
     counts = [_part_counts(plan, part) for part in pieces]
     blocks = tuple(
-        _row(part.path, part.type, own, part.input.sizes, part.output.sizes, ms.get(part.path))
+        _row(part.path, part.type, own, part.input.sizes, part.output.sizes, _timings(timed, part))
         for part, own in zip(pieces, counts, strict=True)
     )
     whole = total(counts)
@@ -121,8 +129,10 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         activation_bytes_peak=int(metrics["activation_bytes_peak"]),
         latency_ms=known.ms if known else None,
         mes=mes(metrics) if known and mes else None,
-        coverage=known.coverage if known else None,
-        stages=tuple(_stage_rows(pieces, blocks)),
+        latency_range_ms=known.range_ms if known else None,
+        latency_fixed_ms=milliseconds(known.fixed.ns) if known and known.fixed else None,
+        coverage=known.coverage() if known else None,
+        stages=tuple(_stage_rows(pieces, blocks, timed)),
         blocks=blocks,
     )
 
@@ -149,15 +159,24 @@ def kind_rows(plan: Plan) -> list[Row]:
     return [_row(kind, "", total(by_kind[kind])) for kind in KINDS if kind in by_kind]
 
 
-def _stage_rows(pieces: list[Part], blocks: tuple[Row, ...]) -> Iterable[Row]:
-    groups: dict[str, list[Row]] = {}
+def _stage_rows(
+    pieces: list[Part], blocks: tuple[Row, ...], timed: Mapping[str, BlockLatency]
+) -> Iterable[Row]:
+    groups: dict[str, list[tuple[Part, Row]]] = {}
     for part, row in zip(pieces, blocks, strict=True):
-        groups.setdefault(part.path if part.stage is None else str(part.stage), []).append(row)
-    for name, rows in groups.items():
+        name = part.path if part.stage is None else str(part.stage)
+        groups.setdefault(name, []).append((part, row))
+    for name, group in groups.items():
+        rows = [row for _, row in group]
         counts = total(Counts(row.params, row.params_folded, row.macs) for row in rows)
-        known = [row.latency_ms for row in rows if row.latency_ms is not None]
-        ms = sum(known) if len(known) == len(rows) else None
-        yield _row(name, "", counts, rows[0].input, rows[-1].output, ms)
+        timings = [timing for part, _ in group for timing in _timings(timed, part)]
+        known = timings if len(timings) == len(rows) else []
+        yield _row(name, "", counts, rows[0].input, rows[-1].output, known)
+
+
+def _timings(timed: Mapping[str, BlockLatency], part: Part) -> list[BlockLatency]:
+    """What is known of a part's latency: one timing or none."""
+    return [timed[part.path]] if part.path in timed else []
 
 
 def _part_counts(plan: Plan, part: Part) -> Counts:
@@ -179,6 +198,9 @@ def _row(
     counts: Counts,
     input_: tuple[int, ...] = (),
     output: tuple[int, ...] = (),
-    ms: float | None = None,
+    timings: Sequence[Timing] = (),
 ) -> Row:
-    return Row(name, type_, input_, output, *counts, latency_ms=ms)
+    ms = milliseconds(sum(timing.ns for timing in timings)) if timings else None
+    methods = {timing.method for timing in timings}
+    method = None if not methods else "mixed" if len(methods) > 1 else methods.pop()
+    return Row(name, type_, input_, output, *counts, latency_ms=ms, method=method)

@@ -44,7 +44,7 @@ def dump(
     """
     if format not in ("yaml", "json"):
         raise fail("unknown-format", f"there is no format {format!a}", expected="yaml, json")
-    data = _resolved(spec) if resolved else _compact(spec)
+    data = _resolved(spec) if resolved else compact(spec)
     if format == "json":
         return orjson.dumps(data, default=vars, option=orjson.OPT_APPEND_NEWLINE).decode()
     lines = [f"# yaml-language-server: $schema={schema}"] * bool(schema)
@@ -52,9 +52,9 @@ def dump(
         if key == "stages":
             lines.append("stages:")
             for stage in spec.stages if not resolved else value:  # type: ignore[attr-defined]
-                lines += _stage_lines(stage if resolved else _compact(stage))
+                lines += _stage_lines(stage if resolved else compact(stage))
         else:
-            lines += _field_lines(f"{key}: ", value)
+            lines += field_lines(f"{key}: ", value)
     return "\n".join(lines) + "\n"
 
 
@@ -68,7 +68,7 @@ def spec_hash(spec: NetworkSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _compact(part: BaseModel) -> Data:
+def compact(part: BaseModel) -> Data:
     """A part's fields that are not what they are by default, and what must be there."""
     data: Data = {}
     for name, info in type(part).model_fields.items():
@@ -80,7 +80,7 @@ def _compact(part: BaseModel) -> Data:
 
 def _compact_value(value: object) -> object:
     if isinstance(value, BaseModel):
-        return _compact(value)
+        return compact(value)
     return [_compact_value(v) for v in value] if isinstance(value, tuple) else value
 
 
@@ -146,13 +146,13 @@ def _stage_lines(stage: Data) -> list[str]:
         if key == "blocks":
             lines.append(f"{margin}blocks:")
             for block in value:  # type: ignore[attr-defined]  # a list
-                lines += _field_lines("      - ", block)
+                lines += field_lines("      - ", block)
         else:
-            lines += _field_lines(f"{margin}{key}: ", value)
+            lines += field_lines(f"{margin}{key}: ", value)
     return lines
 
 
-def _field_lines(start: str, value: object) -> list[str]:
+def field_lines(start: str, value: object) -> list[str]:
     """A value behind the start of its line, wrapped where its words allow."""
     words = _words(value)
     indent = " " * (len(start) - len(start.lstrip(" -")) + 2)

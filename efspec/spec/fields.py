@@ -50,6 +50,8 @@ def follow(loc: Loc, root: type[BaseModel] = NetworkSpec) -> Field:
             hint, siblings = _hint(info), field_names(model)
         elif isinstance(part, int):
             hint = _item(hint)
+        elif get_origin(_parts(hint)[0]) is dict:
+            hint = get_args(_parts(hint)[0])[1]
         else:
             hint = _choice(hint, part)
             continue

@@ -6,15 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from efspec.blocks.options import Expected, Part
-from efspec.errors import Diagnostic, EfspecError
 from efspec.resources import folder
-from efspec.spec.explain import explain
-from efspec.spec.files import decode, read_bytes
-from efspec.spec.source_map import SourceMap, plain
-from efspec.spec.yaml_reader import read_yaml
+from efspec.spec.reading import read_part
 
 
 class TermSpec(Part):
@@ -53,21 +49,9 @@ def read_mes(file: Path | None = None) -> MesSpec:
     Raises:
         EfspecError: With every mistake of the file.
     """
-    return _shipped() if file is None else _read(file)
+    return _shipped() if file is None else read_part(file, MesSpec)
 
 
 @cache
 def _shipped() -> MesSpec:
-    return _read(folder("specs") / "mes.yaml")
-
-
-def _read(file: Path) -> MesSpec:
-    mistakes: list[Diagnostic] = []
-    root = read_yaml(decode(read_bytes(file), str(file)), mistakes)
-    try:
-        spec = MesSpec.model_validate(plain(root))
-    except ValidationError as error:
-        mistakes += explain(error, SourceMap(lambda: root), MesSpec)
-    if mistakes:
-        raise EfspecError(mistakes)
-    return spec
+    return read_part(folder("specs") / "mes.yaml", MesSpec)

@@ -29,6 +29,7 @@ LEVELS = {
     "pytorch": 4,
     "coreml": 4,
     "onnx": 4,
+    "latency": 4,
     "verify": 5,
     "cli": 6,
     "api": 6,

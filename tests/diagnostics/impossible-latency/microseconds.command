@@ -1,0 +1,1 @@
+score _tiny.yaml --size 1024 --device _micro.yaml

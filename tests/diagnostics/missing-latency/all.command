@@ -1,0 +1,1 @@
+score v1_l1 --device _table.yaml
