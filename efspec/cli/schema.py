@@ -79,7 +79,8 @@ def schema(
 def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
     from efspec.cost import Row, Score, Summary
-    from efspec.spec.json_schema import schemas
+    from efspec.latency import DeviceTable
+    from efspec.spec.json_schema import file_schema, schemas
     from efspec.spec.plugins import look_for
 
     for mistake in look_for().mistakes():
@@ -103,7 +104,11 @@ def all_schemas() -> dict[str, str]:
             "Summary": {**_record_schema(Summary), "additionalProperties": False},
         },
     }
-    own = {"diff.schema.json": _diff_schema(), "score.schema.json": whole}
+    own = {
+        "device.schema.json": file_schema(DeviceTable, "efspec device"),
+        "diff.schema.json": _diff_schema(),
+        "score.schema.json": whole,
+    }
     return {**schemas(), **{name: json.dumps(one, indent=2) + "\n" for name, one in own.items()}}
 
 

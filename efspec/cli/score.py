@@ -313,7 +313,7 @@ def _source(
     batch: int,
 ) -> LatencySource | None:
     if device is not None:
-        from efspec.latency.devices import device_source
+        from efspec.latency import device_source
 
         wanted = precision.value if precision else None
         return device_source(device, strict=strict, precision=wanted, batch=batch)

@@ -13,7 +13,7 @@ from efspec.blocks.options import Expected, Part
 from efspec.errors import Diagnostic
 from efspec.latency.hull import below, grouped
 from efspec.plan.key import BlockKey, parse_key
-from efspec.spec.schema import SEVERAL
+from efspec.spec.schema import SEVERAL, FormatNumber
 from efspec.spec.source_map import Mistake
 
 MAX_NS = 10**12
@@ -101,8 +101,8 @@ Rows = Annotated[
 class DeviceTable(Part):
     """The latencies of a device: of parts of networks, and of being called at all."""
 
-    efspec: Literal[1]
-    """Version of the format."""
+    efspec: FormatNumber
+    """Version of the format of this file."""
     name: Annotated[
         str,
         StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100),

@@ -76,7 +76,12 @@ def field_names(model: type[BaseModel]) -> tuple[str, ...]:
 
 def parts_of_the_language() -> list[type[BaseModel]]:
     """Every mapping that a spec may hold, the spec itself first."""
-    found: list[type[BaseModel]] = [NetworkSpec]
+    return parts_of(NetworkSpec)
+
+
+def parts_of(root: type[BaseModel]) -> list[type[BaseModel]]:
+    """Every mapping that a file may hold, the whole of it first."""
+    found: list[type[BaseModel]] = [root]
     for model in found:  # grows meanwhile
         hints = map(_hint, model.model_fields.values())
         found += [part for hint in hints for part in _models(hint) if part not in found]
@@ -90,6 +95,8 @@ def _models(hint: Any) -> Iterator[type[BaseModel]]:
             yield model
         elif get_origin(leaf) is tuple:
             yield from _models(get_args(leaf)[0])
+        elif get_origin(leaf) is dict:
+            yield from _models(get_args(leaf)[1])
 
 
 def _hint(info: FieldInfo | None) -> Any:

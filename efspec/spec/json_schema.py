@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from efspec.spec.fields import parts_of_the_language
+from efspec.spec.fields import parts_of, parts_of_the_language
 from efspec.spec.files import shipped_specs
 from efspec.spec.schema import NetworkSpec
 
@@ -42,6 +42,21 @@ def network_schema() -> Schema:
         "anyOf": [{"$ref": "#/$defs/NetworkSpec"}, {"$ref": "#/$defs/ExtendingSpec"}],
         "$defs": dict(sorted({**parts, "NetworkSpec": network, "ExtendingSpec": changes}.items())),
     }
+
+
+def file_schema(model: type[BaseModel], title: str) -> Schema:
+    """The JSON Schema of a file that is one mapping of known fields.
+
+    Args:
+        model: The mapping.
+        title: What editors call the schema.
+    """
+    schema: Schema = model.model_json_schema(schema_generator=_Generator)
+    parts = schema.pop("$defs", {})
+    for part in parts_of(model):
+        _describe(schema if part is model else parts[part.__name__], part)
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+    return {**dialect, **schema, "$defs": parts}
 
 
 class _Generator(GenerateJsonSchema):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
@@ -54,6 +62,25 @@ Side = Annotated[
     int, Field(ge=MIN_SIZE, le=MAX_SIZE), Expected(f"an integer from {MIN_SIZE} to {MAX_SIZE:,}")
 ]
 Sides = Annotated[Items[Side], Field(min_length=2, max_length=2)]
+
+
+def _known_format(value: int) -> int:
+    if value != FORMAT:  # a literal type would take `true` and 1.0, too
+        raise PydanticCustomError(
+            "unsupported-format",
+            "this release does not know format {value}",
+            {"value": value, "fix": f"set `efspec: {FORMAT}`, or use a release that knows it"},
+        )
+    return value
+
+
+FormatNumber = Annotated[
+    int,
+    AfterValidator(_known_format),
+    Field(json_schema_extra={"const": FORMAT}),
+    Expected(f"{FORMAT}, the format that this release reads"),
+]
+"""The version of the format of a file."""
 
 
 class InputSpec(Part):
@@ -122,11 +149,7 @@ class StageSpec(Part):
 class NetworkSpec(Part):
     """A network, as its spec file says it."""
 
-    efspec: Annotated[
-        int,
-        Field(json_schema_extra={"const": FORMAT}),
-        Expected(f"{FORMAT}, the format that this release reads"),
-    ]
+    efspec: FormatNumber
     """Version of the format of this file."""
     name: Annotated[
         str,
@@ -165,17 +188,6 @@ class NetworkSpec(Part):
     def __eq__(self, other: object) -> bool:
         # Pydantic would compare where the two were read from, too.
         return isinstance(other, NetworkSpec) and self.__dict__ == other.__dict__
-
-    @field_validator("efspec")
-    @classmethod
-    def _known_format(cls, value: int) -> int:
-        if value != FORMAT:  # a literal type would take `true` and 1.0, too
-            raise PydanticCustomError(
-                "unsupported-format",
-                "this release does not know format {value}",
-                {"value": value, "fix": f"set `efspec: {FORMAT}`, or use a release that knows it"},
-            )
-        return value
 
     @field_validator("description")
     @classmethod
