@@ -79,7 +79,7 @@ def prove(
             should be.
     """
     from efspec.coreml.options import IMAGENET
-    from efspec.coreml.package import pack
+    from efspec.coreml.package import Package, pack
     from efspec.pytorch.threads import one_thread
     from efspec.verify import module_reference, read_package, verify
 
@@ -91,9 +91,13 @@ def prove(
         paths = [Path(name) / f"{what}.mlpackage" for what in ("package", "twin")]
         package.write(paths[0])
         (package if single == options else pack(lean, weights, single, metadata)).write(paths[1])
+        # What was verified is what is given, and meanwhile it is not held in memory.
+        names, findings = list(package.files), package.findings
+        del package
         reference = module_reference(plan, state, deployed=True, normal=normal)
         found, other = map(read_package, paths)
         report = verify(found, reference, twin=other, images=IMAGES)
+        package = Package({name: (paths[0] / name).read_bytes() for name in names}, findings)
     if not report.agrees:
         raise _wrong(report)
     return package, report

@@ -78,7 +78,7 @@ def module_reference(
         return result if isinstance(result, tuple) else (result,)
 
     def exact(images: Images) -> tuple[Tensor, ...]:
-        with torch.inference_mode(), _in_double(module):
+        with torch.inference_mode(), _in_double(module, single):
             result = module(images.normal.double())
         return result if isinstance(result, tuple) else (result,)
 
@@ -109,13 +109,13 @@ def module_reference(
 
 
 @contextmanager
-def _in_double(module: nn.Module) -> Iterator[None]:
+def _in_double(module: nn.Module, single: Mapping[str, Tensor]) -> Iterator[None]:
     """Have a module in double precision, which holds each of its numbers, and give it back."""
     module.double()
     try:
         yield
     finally:
-        module.float()
+        module.load_state_dict(single, assign=True)  # the weights are not held twice
 
 
 def package_reference(package: Package, normal: Normal = IMAGENET) -> Reference:
