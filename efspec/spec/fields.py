@@ -84,7 +84,8 @@ def parts_of(root: type[BaseModel]) -> list[type[BaseModel]]:
     found: list[type[BaseModel]] = [root]
     for model in found:  # grows meanwhile
         hints = map(_hint, model.model_fields.values())
-        found += [part for hint in hints for part in _models(hint) if part not in found]
+        parts = dict.fromkeys(part for hint in hints for part in _models(hint))
+        found += [part for part in parts if part not in found]
     return found
 
 

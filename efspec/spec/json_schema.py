@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from efspec.blocks import BLOCKS, STEMS
 from efspec.spec.fields import parts_of, parts_of_the_language
 from efspec.spec.files import shipped_specs
 from efspec.spec.schema import NetworkSpec
+from efspec.spec.space import OPEN_IN_BLOCKS, SpaceSpec
 
 Schema = dict[str, Any]
 
@@ -24,8 +26,11 @@ _MERGING = ("input", "defaults", "stem", "head")
 
 def schemas() -> dict[str, str]:
     """The text of every schema of the spec language, by file name."""
-    text = json.dumps(network_schema(), indent=2, ensure_ascii=False)
-    return {"network.schema.json": f"{text}\n"}
+    made = {"network": network_schema(), "space": space_schema()}
+    return {
+        f"{name}.schema.json": f"{json.dumps(schema, indent=2, ensure_ascii=False)}\n"
+        for name, schema in made.items()
+    }
 
 
 def network_schema() -> Schema:
@@ -57,6 +62,17 @@ def file_schema(model: type[BaseModel], title: str) -> Schema:
         _describe(schema if part is model else parts[part.__name__], part)
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return {**dialect, **schema, "$defs": parts}
+
+
+def space_schema() -> Schema:
+    """The JSON Schema of a search space, in whose parts nothing is said of what is open."""
+    schema = file_schema(SpaceSpec, "efspec search space")
+    for models, is_open in ((STEMS, ("width",)), (BLOCKS, OPEN_IN_BLOCKS)):
+        for part in (schema["$defs"][model.__name__] for model in models):
+            for name in is_open:
+                part["properties"].pop(name, None)
+            part["required"] = [name for name in part["required"] if name not in is_open]
+    return schema
 
 
 class _Generator(GenerateJsonSchema):

@@ -31,6 +31,8 @@ from efspec.spec.yaml_reader import read_yaml
 
 MAX_SKIPPED = 256 * MAX_BYTES
 """How much of a line that is too long is skipped before giving up: some devices never end one."""
+OPEN = frozenset({"depth", "block"})
+"""Fields of every stage of a search space, and of none of a network."""
 MAX_SHOWN = 100
 """How many mistakes of one spec are told."""
 
@@ -218,6 +220,13 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     try:
         spec = NetworkSpec.model_validate(data)
     except ValidationError as error:
+        if is_space(data):
+            raise fail(
+                "is-a-space",
+                "this is a search space, and a network is wanted",
+                fix="name a member of it: `efspec search sample` writes some",
+                **source_map.root.place(),
+            ) from None
         # Not to be waited for when all is well.
         from efspec.spec.explain import explain
         from efspec.spec.plugins import look_for, unknown_types
@@ -233,6 +242,14 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     from efspec.spec.readable import further_mistakes
 
     raise EfspecError(shown([*mistakes, *placed(further_mistakes(data), source_map)]))
+
+
+def is_space(data: object) -> bool:
+    """Whether something is a search space, right or wrong, by what only its stages have."""
+    stages = data.get("stages") if isinstance(data, dict) else None
+    return isinstance(stages, list) and any(
+        isinstance(stage, dict) and stage.keys() >= OPEN for stage in stages
+    )
 
 
 def shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:

@@ -1,0 +1,276 @@
+"""The members of a search space: what is chosen, and the spec that it makes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from efspec.blocks.options import BlockSpec
+from efspec.errors import Diagnostic, EfspecError
+from efspec.plan import parts
+from efspec.plan.key import BlockKey, block_key
+from efspec.record import Record
+from efspec.spec.resolve import resolve
+from efspec.spec.schema import NetworkSpec, StageSpec
+from efspec.spec.source_map import Loc, field_text
+from efspec.spec.space import SpaceSpec, StageSpace
+
+
+class StageChoice(Record):
+    """What is chosen of a stage.
+
+    Attributes:
+        width: Channels.
+        depth: How many blocks.
+        attention_depth: How many of them, the last ones, have attention.
+        expansion_ratio: Ratio of each block, in order.
+    """
+
+    width: int
+    depth: int
+    attention_depth: int
+    expansion_ratio: tuple[float, ...]
+
+
+class Candidate(Record):
+    """A member of a space.
+
+    Attributes:
+        stages: What is chosen of each stage.
+    """
+
+    stages: tuple[StageChoice, ...]
+
+
+def member(space: SpaceSpec, candidate: Candidate, name: str = "") -> NetworkSpec:
+    """The spec of a candidate, which is an ordinary one.
+
+    Args:
+        space: The space.
+        candidate: What is chosen.
+        name: Name of the network; by default that of the space.
+    """
+    stages = [
+        StageSpec(
+            width=choice.width,
+            downsample=stage.downsample,
+            blocks=tuple(_entries(stage, choice)),
+        )
+        for stage, choice in zip(space.stages, candidate.stages, strict=True)
+    ]
+    return NetworkSpec(
+        efspec=space.efspec,
+        name=name or space.name,
+        description=f"A member of the space {space.name}",
+        input=space.input,
+        defaults=space.defaults,
+        stem=space.stem.model_copy(update={"width": candidate.stages[0].width}),
+        stages=tuple(stages),
+        head=space.head,
+    )
+
+
+def _entries(stage: StageSpace, choice: StageChoice) -> Iterator[BlockSpec]:
+    first = choice.depth - choice.attention_depth
+    for block, ratios in (
+        (stage.block, choice.expansion_ratio[:first]),
+        (stage.attention, choice.expansion_ratio[first:]),
+    ):
+        if block is not None and ratios:
+            # As people write it: one number where all are the same.
+            one = ratios[0] if len(set(ratios)) == 1 else ratios
+            yield block.model_copy(update={"repeat": len(ratios), "expansion_ratio": one})
+
+
+def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
+    """What a space's choices are for a network that is a member of it.
+
+    Names, descriptions and drop path do not matter: they change no network that is deployed.
+
+    Raises:
+        EfspecError: When it is no member; holds everything about it that is outside.
+    """
+    outside: list[tuple[Loc, str, str]] = [
+        ((name,), "it is not the space's", "the space's " + str(getattr(space, name)))
+        for name in ("input", "head")
+        if getattr(spec, name) != getattr(space, name)
+    ]
+    stem = space.stem.model_copy(update={"width": spec.stem.width})
+    if _inherited(spec.stem, spec) != _inherited(stem, space):
+        outside.append((("stem",), "it is not the space's", f"{space.stem.type}"))
+    if len(spec.stages) != len(space.stages):
+        count = f"{len(space.stages)} stages"
+        outside.append((("stages",), f"there are {len(spec.stages)} stages", count))
+    choices = [
+        _choice(space, spec, i, outside) for i in range(min(len(spec.stages), len(space.stages)))
+    ]
+    if outside:
+        where = spec.source_map
+        raise EfspecError(
+            Diagnostic(
+                "outside-space",
+                message,
+                field=field_text(loc),
+                expected=expected,
+                **(where.place(loc) if where else {"file": spec.name}),
+            )
+            for loc, message, expected in outside
+        )
+    return Candidate(tuple(choices))
+
+
+def _choice(
+    space: SpaceSpec, spec: NetworkSpec, i: int, outside: list[tuple[Loc, str, str]]
+) -> StageChoice:
+    open_, stage = space.stages[i], spec.stages[i]
+    if stage.width not in open_.width:
+        message = f"{stage.width} is none of its widths"
+        outside.append((("stages", i, "width"), message, _either(open_.width)))
+    if stage.downsample != open_.downsample:
+        outside.append((("stages", i, "downsample"), "it is not the space's", ""))
+    ratios: list[float] = []
+    attention = 0
+    for j, entry in enumerate(stage.blocks):
+        loc: Loc = ("stages", i, "blocks", j)
+        own = _alone(entry, spec)
+        if open_.attention is not None and own == _alone(open_.attention, space):
+            attention += entry.repeat
+        elif own != _alone(open_.block, space) or attention:
+            outside.append((loc, "there is no such block here in the space", ""))
+        given = entry.expansion_ratio if hasattr(entry, "expansion_ratio") else ()
+        own_ratios = given if isinstance(given, tuple) else (given,) * entry.repeat
+        if not set(own_ratios) <= set(open_.expansion_ratio):
+            message = "there is another ratio than the space's"
+            expected = _either(open_.expansion_ratio)
+            outside.append(((*loc, "expansion_ratio"), message, expected))
+        ratios += own_ratios
+    if (len(ratios), attention) not in open_.depths():
+        message = f"{len(ratios)} blocks, {attention} of them with attention"
+        expected = f"{_either(open_.depth)} blocks, {_either(open_.attention_depth)} with attention"
+        outside.append((("stages", i, "blocks"), message, expected))
+    return StageChoice(stage.width, len(ratios), attention, tuple(ratios))
+
+
+def _either(values: Sequence[float]) -> str:
+    """`1, 2 or 3`."""
+    *first, last = [f"{value:g}" for value in values]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _alone(entry: BlockSpec, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
+    """A block's options but for what is open, and what only training has."""
+    fields = _inherited(entry, of)
+    return {k: v for k, v in fields.items() if k not in ("repeat", "expansion_ratio", "drop_path")}
+
+
+def _inherited(part: object, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
+    defaults = of.defaults
+    return {
+        name: getattr(defaults, name) if value == "inherit" else value
+        for name, value in vars(part).items()
+    } | {"type": type(part)}
+
+
+def size(space: SpaceSpec) -> int:
+    """How many members a space has."""
+    count = 1
+    for stage in space.stages:
+        ratios = len(stage.expansion_ratio)
+        count *= sum(ratios**depth for depth, _ in stage.depths())
+        count *= len(stage.width) if stage.downsample or stage is space.stages[0] else 1
+    return count
+
+
+def largest(space: SpaceSpec) -> Candidate:
+    """The member with most of everything."""
+    return _extreme(space, -1)
+
+
+def smallest(space: SpaceSpec) -> Candidate:
+    """The member with least of everything."""
+    return _extreme(space, 0)
+
+
+def _extreme(space: SpaceSpec, end: int) -> Candidate:
+    stages = []
+    for stage in space.stages:
+        depth, attention = stage.depths()[end]
+        ratios = (stage.expansion_ratio[end],) * depth
+        stages.append(StageChoice(stage.width[end], depth, attention, ratios))
+    return Candidate(tuple(stages))
+
+
+def sample(space: SpaceSpec, chance: random.Random) -> Candidate:
+    """A random member: each width, depth and ratio of its own is equally likely.
+
+    Members are not: there are far more of the deep ones, and they would hide all others.
+    """
+    stages: list[StageChoice] = []
+    for stage in space.stages:
+        width = chance.choice(stage.width)
+        if stages and not stage.downsample:
+            width = stages[-1].width
+        depth = chance.choice(sorted({n for n, _ in stage.depths()}))
+        attention = chance.choice([m for n, m in stage.depths() if n == depth])
+        ratios = tuple(chance.choice(stage.expansion_ratio) for _ in range(depth))
+        stages.append(StageChoice(width, depth, attention, ratios))
+    return Candidate(tuple(stages))
+
+
+def part_specs(space: SpaceSpec) -> list[NetworkSpec]:
+    """A few members that have, between them, every part that any member has.
+
+    What a part is to a device follows from its stage: from the widths of the stage and of the one
+    before, from its ratio, and from where attention begins in both. All of these are tried, and
+    what has a part that none before had is kept.
+    """
+    kept: list[NetworkSpec] = []
+    seen: set[BlockKey] = set()
+    for candidate in _covering(space):
+        spec = member(space, candidate, f"{space.name}_{len(kept)}")
+        plan = resolve(spec)
+        keys = {block_key(plan, part) for part in parts(plan)}
+        if not keys <= seen:
+            seen |= keys
+            kept.append(spec)
+    return kept
+
+
+def _covering(space: SpaceSpec) -> Iterator[Candidate]:
+    """Members with every pair of neighbouring stages' widths, patterns and ratios."""
+    base = smallest(space).stages
+    for i, stage in enumerate(space.stages):
+        before = list(_patterns(space.stages[i - 1])) if i else [None]
+        for first, pattern in product(before, _patterns(stage)):
+            if first and not stage.downsample and first.width != pattern.width:
+                continue
+            chosen = list(base)
+            if first:
+                chosen[i - 1] = first
+            chosen[i] = pattern
+            yield Candidate(tuple(_in_step(space, chosen, i)))
+
+
+def _in_step(space: SpaceSpec, chosen: list[StageChoice], at: int) -> Iterator[StageChoice]:
+    """Choices in which stages without a downsample have the width of their neighbours."""
+    widths = [choice.width for choice in chosen]
+    for i in range(at + 1, len(widths)):
+        if not space.stages[i].downsample:
+            widths[i] = widths[i - 1]
+    for i in range(at - 1, -1, -1):
+        if not space.stages[i + 1].downsample:
+            widths[i] = widths[i + 1]
+    return (choice.replaced(width=w) for choice, w in zip(chosen, widths, strict=True))
+
+
+def _patterns(stage: StageSpace) -> Iterator[StageChoice]:
+    """Choices of a stage that have, between them, every block that it may have.
+
+    Attention begins nowhere, somewhere or at once; every ratio is there for both kinds of blocks.
+    """
+    kinds = {(m > 0, m < n): (n, m) for n, m in stage.depths()}  # the deepest of each
+    for width, (depth, attention), ratio in product(
+        stage.width, kinds.values(), stage.expansion_ratio
+    ):
+        yield StageChoice(width, depth, attention, (ratio,) * depth)

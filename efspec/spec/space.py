@@ -1,0 +1,224 @@
+"""Search spaces, format 1: specs in which widths, depths and expansion ratios are open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from efspec.blocks.options import BlockSpec, Expected, Items, Part, Ratio, Repeat, Width
+from efspec.errors import Diagnostic
+from efspec.spec.mes import MesSpec
+from efspec.spec.schema import (
+    MAX_STAGES,
+    SEVERAL,
+    AnyBlock,
+    AnyDownsample,
+    AnyHead,
+    AnyStem,
+    Defaults,
+    FormatNumber,
+    InputSpec,
+)
+from efspec.spec.source_map import Mistake
+
+MAX_CHOICES = 256
+OPEN_IN_BLOCKS = ("repeat", "expansion_ratio")
+"""Fields of blocks that a space leaves open: its stages say what they may be."""
+
+Widths = Annotated[
+    Items[Width],
+    Field(min_length=1, max_length=MAX_CHOICES),
+    Expected("a list of numbers of channels, in rising order"),
+]
+Depths = Annotated[
+    Items[Repeat],
+    Field(min_length=1, max_length=MAX_CHOICES),
+    Expected("a list of numbers of blocks, in rising order"),
+]
+AttentionDepths = Annotated[
+    Items[Annotated[int, Field(ge=0, le=1024), Expected("an integer from 0 to 1,024")]],
+    Field(min_length=1, max_length=MAX_CHOICES),
+    Expected("a list of numbers of blocks, in rising order"),
+]
+OpenRatios = Annotated[
+    Items[Ratio],
+    Field(min_length=1, max_length=MAX_CHOICES),
+    Expected("a list of ratios, in rising order"),
+]
+OneBlock = Annotated[
+    AnyBlock, Expected("a mapping with `type`; how many there are, and their ratios, is open")
+]
+
+
+class StageSpace(Part):
+    """A stage of which some things are open. Each of its blocks has a ratio of its own."""
+
+    width: Widths
+    """Channels that the stage may have."""
+    depth: Depths
+    """How many blocks the stage may have, those with attention included."""
+    downsample: Annotated[
+        AnyDownsample | None,
+        Expected("a mapping with `type`: conv, attention; or null for none"),
+    ] = None
+    """What leads from the previous stage to this one."""
+    block: OneBlock
+    """The blocks without attention, which come first."""
+    attention: Annotated[
+        AnyBlock | None, Expected("a mapping with `type`, or null for no attention")
+    ] = None
+    """The blocks with attention, which come last."""
+    attention_depth: AttentionDepths = (0,)
+    """How many of the stage's blocks may be those with attention."""
+    expansion_ratio: OpenRatios
+    """Ratios that each block may have."""
+
+    @field_validator("width", "depth", "attention_depth", "expansion_ratio")
+    @classmethod
+    def _rising(cls, value: Sequence[float]) -> Sequence[float]:
+        if sorted(set(value)) != list(value):
+            wanted = ", ".join(f"{x:g}" for x in sorted(set(value)))
+            raise PydanticCustomError(
+                "not-in-order",
+                "the choices do not rise, or one is there twice",
+                {"fix": f"write [{wanted}]"},
+            )
+        return value
+
+    @field_validator("block", "attention")
+    @classmethod
+    def _open(cls, value: BlockSpec | None) -> BlockSpec | None:
+        for name in OPEN_IN_BLOCKS:
+            if value is not None and name in value.model_fields_set:
+                where = "depth" if name == "repeat" else name
+                raise PydanticCustomError(
+                    "conflicting-options",
+                    "`{name}` is open in a space",
+                    {"name": name, "fix": f"leave it out, and write the stage's `{where}`"},
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _attention_fits(self) -> Self:
+        if self.attention is None and self.attention_depth != (0,):
+            raise PydanticCustomError(
+                "conflicting-options",
+                "there is no block with attention",
+                {"fix": "write `attention`, or leave out `attention_depth`"},
+            )
+        if not self.depths():
+            raise PydanticCustomError(
+                "empty-space",
+                "no depth holds as few blocks with attention as there may be",
+                {"fix": f"write a depth of at least {self.attention_depth[0]}"},
+            )
+        return self
+
+    def depths(self) -> list[tuple[int, int]]:
+        """Each depth with each number of blocks with attention that it holds, in order."""
+        return [(n, m) for n in self.depth for m in self.attention_depth if m <= n]
+
+
+class Bound(Part):
+    """Limits of a metric."""
+
+    min: Annotated[float, Field(allow_inf_nan=False), Expected("a number")] | None = None
+    """The least that it may be."""
+    max: Annotated[float, Field(allow_inf_nan=False), Expected("a number")] | None = None
+    """The most that it may be."""
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise PydanticCustomError(
+                "empty-space", "its least is more than its most", {"expected": "min <= max"}
+            )
+        return self
+
+
+class Constraints(Part):
+    """What networks have to keep to; a metric that is left out is free."""
+
+    params: Bound | None = None
+    """Trainable parameters."""
+    params_folded: Bound | None = None
+    """Parameters without batch-norm affines and layer scales."""
+    macs: Bound | None = None
+    """Multiply-accumulates."""
+    activation_bytes_peak: Bound | None = None
+    """Largest memory of activations."""
+    latency_ms: Bound | None = None
+    """Milliseconds."""
+    mes: Bound | None = None
+    """Mobile Efficiency Score, or what `objective` makes of it."""
+
+
+class SpaceSpec(Part):
+    """A search space, as its file says it: networks of one input size that differ in sizes."""
+
+    efspec: FormatNumber
+    """Version of the format of this file."""
+    name: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,47}$"),
+        Expected("a letter, then letters, digits, `_`, `.` or `-`; at most 48 in all"),
+    ]
+    """Name of the space; its networks are called after it."""
+    description: Annotated[
+        str, StringConstraints(max_length=500), Expected("a text of up to 500 characters")
+    ] = ""
+    """One line about the space."""
+    input: Annotated[InputSpec, Expected("a mapping such as {size: 224}")]
+    """The image that its networks take."""
+    defaults: Defaults = Defaults.model_construct()
+    """What blocks, stems and downsamples use unless they say otherwise."""
+    stem: AnyStem
+    """Image to the first map; as wide as the first stage."""
+    stages: Annotated[
+        Items[StageSpace],
+        Field(min_length=1, max_length=MAX_STAGES),
+        Expected(f"a list of 1 to {MAX_STAGES} stages"),
+    ]
+    """The stages, in order."""
+    head: AnyHead
+    """Last stage's result to logits, or chosen stages' results to maps."""
+    constraints: Constraints = Constraints.model_construct()
+    """What networks have to keep to."""
+    objective: MesSpec | None = None
+    """What is to be large; by default the Mobile Efficiency Score of the paper."""
+
+    @field_validator("stem", mode="before")
+    @classmethod
+    def _as_wide_as_the_first_stage(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "width" in value:
+            raise PydanticCustomError(
+                "conflicting-options",
+                "a stem is as wide as the first stage",
+                {"fix": "leave out its `width`"},
+            )
+        return {**value, "width": 64}  # until one is chosen
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Self:
+        mistakes: list[Mistake] = []
+        for i, stage in enumerate(self.stages):
+            before = self.stages[i - 1].width if i else stage.width
+            if not stage.downsample and stage.width != before:
+                loc = ("stages", i, "width")
+                mistakes.append((loc, Diagnostic("width-mismatch", _NO_DOWNSAMPLE, fix=_ADD)))
+            if not stage.downsample and len(stage.width) > 1 and i:
+                loc = ("stages", i, "width")
+                mistakes.append((loc, Diagnostic("width-mismatch", _OPEN_TWICE, fix=_ADD)))
+        if mistakes:
+            raise PydanticCustomError(SEVERAL, "the stages do not fit", {"mistakes": mistakes})
+        return self
+
+
+_NO_DOWNSAMPLE = "the stage before has other widths, and there is no downsample between them"
+_OPEN_TWICE = "a stage without a downsample keeps the width of the one before, which is open"
+_ADD = "add a `downsample`"
