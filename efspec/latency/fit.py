@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from efspec.latency.determined import Bound, Jitter, bounds_of, jittered, twins
 from efspec.latency.forms import Counted, Form, choose, everything, forms
 from efspec.latency.model import CostModelSpec, ErrorsSpec, IntervalSpec, ResidualSpec
 from efspec.latency.points import Observed, PointsSpec, observed
-from efspec.latency.predict import parts_ns
+from efspec.latency.predict import bounds, parts_ns
+from efspec.latency.table import DeviceTable, Figure
 from efspec.latency.told import domain_of, open_questions, terms_of
 from efspec.record import Record
 
@@ -89,6 +91,28 @@ class FitReport(Record):
     twins: tuple[tuple[str, str, float], ...]
     jitter: Jitter
 
+    def as_dict(self) -> dict[str, Any]:
+        """See `Record.as_dict`."""
+        return super().as_dict() | {"model": self.model.model_dump(mode="json", exclude_none=True)}
+
+    def table(self, points: PointsSpec, file: str) -> DeviceTable:
+        """The device's table.
+
+        Args:
+            points: The points that the model was fitted to.
+            file: Their file, relative to where the table is to be.
+        """
+        low, high = bounds(self.model.interval, self.fixed_ns)
+        return DeviceTable(
+            efspec=1,
+            name=points.name,
+            description=points.description,
+            protocol=points.protocol,
+            network=Figure(p50_ns=self.fixed_ns, p10_ns=low, p90_ns=high, method="fitted"),
+            points=file,
+            model=self.model,
+        )
+
 
 def fit(points: PointsSpec, folder: Path, *, file: str = "") -> FitReport:
     """The cost model of points.
@@ -113,8 +137,8 @@ def fit(points: PointsSpec, folder: Path, *, file: str = "") -> FitReport:
     coefficients = solve.solve(counted.rows(form))
     unseen = _unseen(counted, tried)
     tolerance = max(abs(ms / n.ms - 1) for n, (ms, _) in zip(counted.networks, unseen, strict=True))
-    bounds = bounds_of(counted, form, tolerance)
-    terms = terms_of(form, coefficients, bounds)
+    loose = bounds_of(counted, form, tolerance)
+    terms = terms_of(form, coefficients, loose)
     fixed_ns = round(float(coefficients[0]))
 
     def fitted(network: Observed) -> float:
@@ -131,7 +155,7 @@ def fit(points: PointsSpec, folder: Path, *, file: str = "") -> FitReport:
         terms=terms,
         interval=_interval([*held, *checks]),
         domain=domain_of(counted, form),
-        undetermined=tuple(open_questions(counted, bounds, open_, pairs, tolerance)),
+        undetermined=tuple(open_questions(counted, loose, open_, pairs, tolerance)),
         held_out=tuple(_errors(held)),
         residuals=tuple(one.spec() for one in held),
         checks=tuple(one.spec() for one in checks),
@@ -144,7 +168,7 @@ def fit(points: PointsSpec, folder: Path, *, file: str = "") -> FitReport:
         tried=len(tried),
         held=tuple(held),
         checks=tuple(checks),
-        bounds=bounds,
+        bounds=loose,
         open=open_,
         twins=pairs,
         jitter=jittered(counted, form),

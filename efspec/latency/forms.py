@@ -64,8 +64,8 @@ class Form(Record):
 def forms() -> list[Form]:
     """The forms that are tried.
 
-    Each says how work takes time, what attention costs on top, and what each op does. Moving
-    bytes and computing overlap in a roofline, and add up in the others.
+    Each says how work takes time, what attention costs on top, and what single ops or compute of
+    one class do. Moving bytes and computing overlap in a roofline, and add up in the others.
     """
     work = [
         *[(("roofline",), ridge) for ridge in MACS_PER_BYTE],
@@ -73,10 +73,10 @@ def forms() -> list[Form]:
         (("weights", "macs"), 1),
     ]
     attention: list[tuple[str, ...]] = [(), ("softmax",), ("wide_heads",)]
-    overhead: list[tuple[str, ...]] = [(), ("ops",), ("reshapes",)]
+    apart = [(), *[(name,) for name in ("ops", "reshapes", "dense", "depthwise", "matmul")]]
     return [
         Form((*own, *extra, *more), ridge)
-        for (own, ridge), extra, more in product(work, attention, overhead)
+        for (own, ridge), extra, more in product(work, attention, apart)
     ]
 
 

@@ -92,6 +92,12 @@ class TermsSpec(Part):
     """Bytes that ops read and write."""
     macs: PerMillionMacs | None = None
     """Multiply-accumulates."""
+    dense: PerMillionMacs | None = None
+    """Those of convolutions of a window over all channels."""
+    depthwise: PerMillionMacs | None = None
+    """Those of convolutions in groups."""
+    matmul: PerMillionMacs | None = None
+    """Those of matrix products."""
     softmax: PerThousand | None = None
     """Elements of attention matrices."""
     wide_heads: PerHead | None = None

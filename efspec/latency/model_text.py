@@ -1,4 +1,4 @@
-"""A cost model as a device's file holds it: YAML of one line per figure, for people and for diffs."""
+"""A cost model as YAML: a line for each figure, for people and for diffs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from efspec.plan import Plan
 from efspec.record import Node
 from efspec.spec import load, resolve
 from efspec.spec.reading import read_part
-from efspec.spec.schema import SEVERAL
+from efspec.spec.schema import SEVERAL, FormatNumber
 from efspec.spec.source_map import Mistake
 
 Name = Annotated[
@@ -63,8 +63,8 @@ class PointSpec(Part):
 class PointsSpec(Part):
     """Latencies of whole networks, all of one protocol."""
 
-    efspec: Literal[1]
-    """Version of the format."""
+    efspec: FormatNumber
+    """Version of the format of this file."""
     name: Name
     """Name of the device's table that they make."""
     description: Text = ""

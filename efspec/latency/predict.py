@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from efspec.errors import fail
 from efspec.latency.features import Features, part_features, part_kinds
 from efspec.latency.model import UNITS, CostModelSpec, DomainSpec, IntervalSpec, TermsSpec
 from efspec.plan import Part, Plan, parts
@@ -28,22 +27,14 @@ class Fitted(Record):
     beyond: tuple[str, ...] = ()
 
 
-def predict(model: CostModelSpec, plan: Plan, part: Part) -> Fitted:
+def predict(model: CostModelSpec, plan: Plan, part: Part) -> Fitted | None:
     """How long a part of a network takes, deployed or not.
 
-    Raises:
-        EfspecError: When it has ops of a kind that the model has never seen: those may be slower
-            by any factor, as the reports on some activations show.
+    None for a part with a kind of op that the model has never seen: it may be slower by any
+    factor, as is reported of some activations and of large kernels.
     """
-    new = unseen(model, plan, part)
-    if new:
-        raise fail(
-            "outside-fit",
-            f"the fitted model has seen no network with {', '.join(new)}",
-            field=part.path,
-            expected=f"ops of the networks that it was fitted to: {', '.join(model.domain.ops)}",
-            fix="measure this part, or replace it",
-        )
+    if unseen(model, plan, part):
+        return None
     features = part_features(plan, part, model.terms.macs_per_byte)
     ns = cost(model.terms, features)
     return Fitted(ns, *bounds(model.interval, ns), tuple(_larger(model.domain, features)))
