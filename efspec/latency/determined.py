@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from efspec.latency import solve
 from efspec.latency.forms import Counted, Form
@@ -52,16 +53,21 @@ class Jitter(Record):
 def bounds_of(counted: Counted, form: Form, tolerance: float) -> tuple[Bound, ...]:
     """How far points leave the coefficients of a form open; none when it cannot meet them.
 
+    What no network has is left out: nothing bounds it.
+
     Args:
         counted: The networks.
         form: What a latency is a sum of.
         tolerance: By how much any network may be missed, relative to its latency.
     """
     rows = counted.rows(form)
-    found = solve.ranges(rows, tolerance) or []
+    there: NDArray[np.bool_] = np.asarray(rows.any(axis=0))
+    names = [name for name, some in zip(form.columns, there, strict=True) if some]
+    largest = rows[:, there].max(axis=0)
+    found = solve.ranges(rows[:, there], tolerance) or []
     return tuple(
-        Bound(term, least, most, min(1.0, float(most * rows[:, column].max())))
-        for column, (term, (least, most)) in enumerate(zip(form.columns, found, strict=False))
+        Bound(name, least, most, min(1.0, most * float(at)))
+        for name, (least, most), at in zip(names, found, largest, strict=False)
     )
 
 

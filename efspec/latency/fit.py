@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,16 +15,16 @@ from efspec.latency import solve
 from efspec.latency.determined import Bound, Jitter, bounds_of, jittered, twins
 from efspec.latency.forms import Counted, Form, choose, everything, forms
 from efspec.latency.model import CostModelSpec, ErrorsSpec, IntervalSpec, ResidualSpec
-from efspec.latency.points import Observed, PointsSpec, observed
+from efspec.latency.points import MIN_MS, Observed, PointsSpec, observed
 from efspec.latency.predict import bounds, parts_ns
 from efspec.latency.table import DeviceTable, Figure
-from efspec.latency.told import domain_of, open_questions, terms_of
+from efspec.latency.told import domain_of, open_questions, significant, terms_of
 from efspec.record import Record
 
 MIN_MODELS = 4
 """The least that can be left out one by one, twice over."""
-DIGITS = 4
-"""How many decimals milliseconds and errors are kept to."""
+DIGITS = 5
+"""How many significant digits milliseconds and errors are kept to."""
 
 
 class Held(Record):
@@ -56,9 +57,9 @@ class Held(Record):
         """As a device's file has it."""
         return ResidualSpec(
             network=self.network,
-            ms=round(self.ms, DIGITS),
-            fitted_ms=round(self.fitted_ms, DIGITS),
-            unseen_ms=round(self.unseen_ms, DIGITS),
+            ms=significant(self.ms, DIGITS),
+            fitted_ms=significant(self.fitted_ms, DIGITS),
+            unseen_ms=significant(self.unseen_ms, DIGITS),
         )
 
 
@@ -155,7 +156,7 @@ def fit(points: PointsSpec, folder: Path, *, file: str = "") -> FitReport:
         terms=terms,
         interval=_interval([*held, *checks]),
         domain=domain_of(counted, form),
-        undetermined=tuple(open_questions(counted, loose, open_, pairs, tolerance)),
+        undetermined=tuple(open_questions(counted, form, loose, open_, pairs, tolerance)),
         held_out=tuple(_errors(held)),
         residuals=tuple(one.spec() for one in held),
         checks=tuple(one.spec() for one in checks),
@@ -218,10 +219,10 @@ def _held(network: Observed, fitted_ms: float, unseen_ms: float, form: Form) -> 
 
 def _interval(seen: Sequence[Held]) -> IntervalSpec:
     """What latencies were over what was said of them unseen, rounded away from 1."""
-    ratios = [one.ms / one.unseen_ms for one in seen]
+    ratios = [one.ms / max(one.unseen_ms, MIN_MS) for one in seen]
     low, high = min(1.0, *ratios), max(1.0, *ratios)
     return IntervalSpec(
-        low=int(low * 100) / 100, high=-int(-high * 100 // 1) / 100, networks=len(seen)
+        low=math.floor(low * 100) / 100, high=math.ceil(high * 100) / 100, networks=len(seen)
     )
 
 
@@ -234,6 +235,11 @@ def _errors(held: Sequence[Held]) -> list[ErrorsSpec]:
             max(abs(one.error) for one in of_model)
             for _, of_model in groupby(of_side, key=lambda one: one.model)
         ]
-        median, largest = round(float(np.median(worst)), DIGITS), round(max(worst), DIGITS)
-        found.append(ErrorsSpec(input=side, models=len(worst), median=median, largest=largest))
+        errors = ErrorsSpec(
+            input=side,
+            models=len(worst),
+            median=significant(float(np.median(worst)), DIGITS),
+            largest=significant(max(worst), DIGITS),
+        )
+        found.append(errors)
     return found

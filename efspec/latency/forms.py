@@ -30,7 +30,8 @@ UNIT_OF = {
 }
 """What the coefficient of each feature is per."""
 MACS_PER_BYTE = (20, 40, 60, 80)
-"""Rooflines that are tried. Past the last, all convolutions of the published networks wait."""
+"""Rooflines that are tried. Past the last, hardly any op of the published networks computes for
+longer than it moves bytes."""
 MODELS_PER_COEFFICIENT = 2
 """Models that there are to be for each coefficient, or it fits what is chance in them."""
 SLACK = 0.1

@@ -21,8 +21,7 @@ Nanoseconds = Annotated[
 Milliseconds = Annotated[
     float, Field(gt=0, le=1e6, allow_inf_nan=False), Expected("milliseconds, a number above 0")
 ]
-Factor = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False), Expected("a number above 0")]
-Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), Expected("a number from 0")]
+Factor = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), Expected("a number from 0")]
 Count = Annotated[int, Field(ge=0), Expected("an integer from 0")]
 Pixels = Annotated[int, Field(ge=1, le=8192), Expected("an integer from 1 to 8,192")]
 Words = Annotated[
@@ -156,9 +155,9 @@ class ResidualSpec(Part):
     """Name of the network, and its image's size."""
     ms: Milliseconds
     """Milliseconds, as printed."""
-    fitted_ms: Milliseconds
+    fitted_ms: Factor
     """What the model says."""
-    unseen_ms: Milliseconds
+    unseen_ms: Factor
     """What was said without its model: without the network, its variants and its other sizes."""
 
 
@@ -172,9 +171,9 @@ class ErrorsSpec(Part):
     """Longer side of the image, in pixels."""
     models: Annotated[int, Field(ge=1), Expected("an integer from 1")]
     """How many models."""
-    median: Share
+    median: Factor
     """Median of their relative errors, without signs."""
-    largest: Share
+    largest: Factor
     """The largest of them."""
 
 

@@ -19,6 +19,9 @@ from efspec.spec.reading import read_part
 from efspec.spec.schema import SEVERAL, FormatNumber
 from efspec.spec.source_map import Mistake
 
+MIN_MS = 1e-3
+"""The shortest latency of a network: a microsecond."""
+
 Name = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@/ \-]{0,99}$"),
@@ -28,6 +31,11 @@ Text = Annotated[
     str, StringConstraints(max_length=2000), Expected("a text of up to 2,000 characters")
 ]
 Milliseconds = Annotated[
+    float,
+    Field(ge=MIN_MS, le=1e6, allow_inf_nan=False),
+    Expected("milliseconds, a number from 0.001 to 1,000,000"),
+]
+Step = Annotated[
     float,
     Field(gt=0, le=1e6, allow_inf_nan=False),
     Expected("milliseconds, a number above 0, up to 1,000,000"),
@@ -47,7 +55,7 @@ class PointSpec(Part):
     """The model that it is a variant of; all its variants are left out together."""
     ms: Milliseconds
     """Milliseconds, as printed."""
-    step: Milliseconds
+    step: Step
     """The print's last digit: with 0.1, the latency is within 0.05 of it."""
     source: Name
     """Where it is from, one of `sources`."""
@@ -58,6 +66,16 @@ class PointSpec(Part):
     """How it was taken from there; what is only remembered is no point."""
     use: Annotated[Literal["fit", "check"], Expected("fit or check")] = "fit"
     """Whether the model is fitted to it, or only compared with it."""
+
+    @model_validator(mode="after")
+    def _rounded_to_something(self) -> Self:
+        if self.step > 2 * self.ms:
+            raise PydanticCustomError(
+                "out-of-range",
+                "rounded by {step}, it would be 0",
+                {"step": f"{self.step:g}", "expected": "a `step` of at most twice `ms`"},
+            )
+        return self
 
 
 class PointsSpec(Part):
@@ -74,7 +92,7 @@ class PointsSpec(Part):
     sources: dict[str, Text]
     """What `source` stands for."""
     points: Annotated[
-        Items[PointSpec], Field(min_length=1, max_length=10_000), Expected("a list of points")
+        Items[PointSpec], Field(min_length=1, max_length=1_000), Expected("a list of points")
     ]
     """The points."""
 

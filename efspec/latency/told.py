@@ -57,6 +57,7 @@ def domain_of(counted: Counted, form: Form) -> DomainSpec:
 
 def open_questions(
     counted: Counted,
+    form: Form,
     bounds: Sequence[Bound],
     open_: Sequence[Bound],
     pairs: Iterable[tuple[str, str, float]],
@@ -66,6 +67,7 @@ def open_questions(
 
     Args:
         counted: The networks.
+        form: What the model is a sum of.
         bounds: How far the model's coefficients are left open.
         open_: How far all are, if each may be something.
         pairs: Features that go up and down together.
@@ -86,7 +88,8 @@ def open_questions(
             f" {', '.join(free)}."
         )
     yield from (f"{a} and {b} go together (correlation {r:.3f})." for a, b, r in pairs)
-    yield from _of_attention(counted)
+    if "wide_heads" in form.terms:
+        yield from _of_attention(counted)
 
 
 def significant(value: float, digits: int = DIGITS) -> float:

@@ -8,8 +8,9 @@ import pytest
 
 import efspec
 from efspec.errors import EfspecError
+from efspec.latency.determined import bounds_of
 from efspec.latency.fit import FitReport, fit
-from efspec.latency.forms import FIXED, Counted, choose, forms
+from efspec.latency.forms import FIXED, Counted, Form, choose, everything, forms
 from efspec.latency.model import TermsSpec
 from efspec.latency.points import PointsSpec, observed
 from efspec.latency.predict import parts_ns
@@ -96,6 +97,22 @@ def test_small_images_alone_do_not_tell_wide_heads() -> None:
     found = fit(points(sizes=(224,)), Path())
     assert found.model.terms.wide_heads is None
     assert found.model.domain.input == (224, 224)
+    assert not any("queries" in text for text in found.model.undetermined)
+    counted = Counted(observed(points(sizes=(224,)), Path()))
+    bounds = bounds_of(counted, everything(), 0.2)
+    assert {bound.term for bound in bounds} == set(everything().columns) - {"wide_heads"}
+    assert all(0 <= bound.least < bound.most and 0 < bound.share <= 1 for bound in bounds)
+    assert bounds_of(counted, Form(("wide_heads",)), 0.2) == ()
+
+
+def test_any_unit_of_time_will_do() -> None:
+    """Networks that take microseconds, and points that no model can explain."""
+    tiny = [point.model_copy(update={"ms": point.ms * 1e-3}) for point in points().points]
+    found = fit(points().model_copy(update={"points": tuple(tiny)}), Path())
+    assert all(row.fitted_ms > 0 for row in residuals(found.model))
+    wild = [point.model_copy(update={"ms": 10.0 ** (i % 7 - 3)}) for i, point in enumerate(tiny)]
+    odd = fit(points().model_copy(update={"points": tuple(wild)}), Path())
+    assert odd.model.interval.high > 10
 
 
 def test_fitting_is_repeatable(report: FitReport) -> None:

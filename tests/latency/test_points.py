@@ -74,4 +74,5 @@ def test_mistakes_are_told_together(tmp_path: Path) -> None:
     missing = [point(spec="v2_s9"), point(name="x", spec="gone.yaml")]
     assert names(tmp_path, *missing) == ["no-such-spec", "no-such-spec"]
     assert names(tmp_path, point(ms=0)) == ["out-of-range"]
+    assert names(tmp_path, point(ms=0.01)) == ["out-of-range"]
     assert names(tmp_path, point(ms=float("nan"))) != []
