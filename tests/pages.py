@@ -31,6 +31,8 @@ from efspec.coreml.package import pack
 from efspec.diagram.figure import KIND_LABELS
 from efspec.doctor import PACKAGES, PROBLEMS
 from efspec.importers.detect import SIGNS
+from efspec.latency import read_table
+from efspec.latency.residuals import residuals
 from efspec.plan import AnyOp, Plan
 from efspec.pytorch.adapt import adapt
 from efspec.pytorch.build import deployed
@@ -271,6 +273,25 @@ def _commands(package: str) -> str:
     return table(("command", "module", "does"), rows)
 
 
+def _residuals(device: str) -> str:
+    """How the model of a shipped device compares with what is published."""
+    model = read_table(device).model
+    assert model
+    rows = (
+        (
+            row.network,
+            f"{row.ms:.3g}",
+            f"{row.fitted_ms:.2f}",
+            f"{row.fitted_error:+.0%}",
+            f"{row.unseen_ms:.2f}" if row.use == "fit" else "",
+            f"{row.unseen_error:+.0%}",
+        )
+        for row in residuals(model)
+    )
+    columns = ("network", "printed ms", "fitted ms", "error", "unseen ms", "error unseen")
+    return table(columns, rows)
+
+
 TABLES: dict[str, Callable[[str], str]] = {
     "files": _files,
     "names": _names,
@@ -283,5 +304,6 @@ TABLES: dict[str, Callable[[str], str]] = {
     "packages": _packages,
     "problems": _problems,
     "commands": _commands,
+    "residuals": _residuals,
 }
 """What can be derived, by its name on pages."""

@@ -80,6 +80,7 @@ def all_schemas() -> dict[str, str]:
     """Text of each published schema by its file name."""
     from efspec.cost import Row, Score, Summary
     from efspec.latency import DeviceTable
+    from efspec.latency.points import PointsSpec
     from efspec.spec.json_schema import file_schema, schemas
     from efspec.spec.plugins import look_for
 
@@ -107,6 +108,7 @@ def all_schemas() -> dict[str, str]:
     own = {
         "device.schema.json": file_schema(DeviceTable, "efspec device"),
         "diff.schema.json": _diff_schema(),
+        "points.schema.json": file_schema(PointsSpec, "efspec points"),
         "score.schema.json": whole,
     }
     return {**schemas(), **{name: json.dumps(one, indent=2) + "\n" for name, one in own.items()}}

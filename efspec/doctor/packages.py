@@ -48,6 +48,7 @@ PACKAGES = (
     Package(
         name="numpy", module="numpy", needed=True, probed=True, purpose="build, and weights at all"
     ),
+    Package(name="scipy", module="scipy", needed=True, probed=True, purpose="fitting cost models"),
     Package(
         name="safetensors",
         module="safetensors",

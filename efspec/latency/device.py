@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable
 from efspec.cost import BlockLatency, Latency, Timing, count_module
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.latency.hull import Point, between, bounds, grouped, kind, nearest, place
+from efspec.latency.predict import predict, unseen
 from efspec.latency.table import DeviceTable, Figure
 from efspec.plan import Part, Plan, parts
 from efspec.plan.key import BlockKey, block_key
@@ -48,12 +49,12 @@ class Device:
             EfspecError: When the table says nothing of a part; one diagnostic for each kind.
         """
         found: list[BlockLatency] = []
-        missing: dict[BlockKey, list[str]] = {}
+        missing: dict[BlockKey, list[Part]] = {}
         for part in parts(plan):
             key = block_key(plan, part)
-            figure = self.figure(key)
+            figure = self.figure(key) or self._fitted(plan, part, key)
             if figure is None:
-                missing.setdefault(key, []).append(part.path)
+                missing.setdefault(key, []).append(part)
                 continue
             self._check_rate(key, figure, part)
             low, high = figure.range
@@ -116,21 +117,39 @@ class Device:
                 fix="see whether the row is in another unit",
             )
 
-    def _told(self, plan: Plan, missing: dict[BlockKey, list[str]]) -> Iterable[Diagnostic]:
+    def _fitted(self, plan: Plan, part: Part, key: BlockKey) -> Figure | None:
+        """What the table's model says of a part; None without one, or where it cannot tell."""
+        if self.table.model is None or self._strict:
+            return None
+        found = predict(self.table.model, plan, part)
+        if found is None:
+            return None
+        figure = Figure(p50_ns=found.ns, p10_ns=found.low_ns, p90_ns=found.high_ns, method="fitted")
+        self._found[key] = figure
+        return figure
+
+    def _told(self, plan: Plan, missing: dict[BlockKey, list[Part]]) -> Iterable[Diagnostic]:
         told = list(missing.items())[:MAX_TOLD]
-        for key, paths in told:
-            where = paths[0] + (f" and {len(paths) - 1} more" if paths[1:] else "")
+        for key, found in told:
+            where = found[0].path + (f" and {len(found) - 1} more" if found[1:] else "")
             yield Diagnostic(
                 "missing-latency",
                 f"{self.table.name} has no{' measured' * self._strict} latency of {key}",
                 field=where,
-                expected=self._nearest(key),
+                expected=self._unseen(plan, found[0]) or self._nearest(key),
                 fix=f"measure it: efspec latency measure {plan.name} -o {self.table.name}.yaml",
                 file=self._source,
             )
         if len(missing) > len(told):
             message = f"{len(missing) - len(told):,} more kinds of parts have no latency"
             yield Diagnostic("missing-latency", message, file=self._source)
+
+    def _unseen(self, plan: Plan, part: Part) -> str:
+        """Why the table's model says nothing of a part; empty without a model."""
+        if self.table.model is None or self._strict:
+            return ""
+        kinds = ", ".join(unseen(self.table.model, plan, part))
+        return f"a part without {kinds}, of which the fitted model has seen none"
 
     def _nearest(self, key: BlockKey) -> str:
         """What is measured and most like a part."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from efspec.errors import fail, suggestion
 from efspec.latency.device import Device
+from efspec.latency.model_text import model_lines
 from efspec.latency.table import DeviceTable
 from efspec.resources import folder
 from efspec.spec.dump import compact, field_lines
@@ -101,8 +102,9 @@ def dump_table(table: DeviceTable, schema: str = "") -> str:
     """
     lines = [f"# yaml-language-server: $schema={schema}"] * bool(schema)
     for name, value in compact(table).items():
-        if name != "rows":
+        if name not in ("rows", "model"):
             lines += field_lines(f"{name}: ", value)
+    lines += model_lines(table.model) if table.model else []
     lines += ["rows:"] if table.rows else []
     for text in sorted(table.rows):
         lines += [f"  {text}:", *field_lines("    ", compact(table.rows[text]))]

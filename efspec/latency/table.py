@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from efspec.blocks.options import Expected, Part
 from efspec.errors import Diagnostic
 from efspec.latency.hull import below, grouped
+from efspec.latency.model import CostModelSpec
 from efspec.plan.key import BlockKey, parse_key
 from efspec.spec.schema import SEVERAL, FormatNumber
 from efspec.spec.source_map import Mistake
@@ -119,6 +120,10 @@ class DeviceTable(Part):
     """What every network costs beside its parts: the call, its input and its output."""
     rows: Rows = Field(default_factory=dict)
     """Latency of each part, by its key."""
+    points: Words = ""
+    """File of the points that the model was fitted to, relative to this one."""
+    model: CostModelSpec | None = None
+    """What parts cost that no row says."""
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:

@@ -41,7 +41,7 @@ OUTSIDE = {
     1: {"pydantic", "pydantic_core"},
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "markupsafe", "matplotlib", "numpy"},
-    4: {"torch", "safetensors", "coremltools", "tqdm", "onnx", "onnxruntime"},
+    4: {"torch", "safetensors", "coremltools", "tqdm", "onnx", "onnxruntime", "scipy"},
     5: {"PIL"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "coremltools", "numpy", "jinja2", "matplotlib", "timm")
+HEAVY = ("torch", "coremltools", "numpy", "jinja2", "matplotlib", "scipy", "timm")
 
 CHECK = """
 import sys
@@ -28,6 +28,7 @@ assert not heavy, heavy
         (["score", "v2_s1"], ()),
         (["score", "v2_s1", "v1_l1", "--json"], ()),
         (["score", "v2_s1", "--by", "op", "--latency-ms", "1.1"], ()),
+        (["score", "v2_s1", "--device", "iphone12"], ()),
         (["validate", "v2_s1"], ()),
         (["show", "v1_l1"], ()),
         (["show", "v1_l1", "--format", "json"], ()),
