@@ -23,6 +23,7 @@ RUNS = {
     "validate": ["validate", SPEC],
     "show": ["show", SPEC, "--format", "svg", "-o", "shown.svg"],
     "diff": ["diff", SPEC, "v2_s1", "--json"],
+    "lint": ["lint", SPEC, "--device", "iphone12", "--json"],
     "generate": ["generate", SPEC, "-o", "built/v2_s0.py", "--check"],
     "import": ["import", "candidate.json"],
     "convert": ["convert", WEIGHTS, "--spec", SPEC, "--to", "official", "-o", "converted.pth"],

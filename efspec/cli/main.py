@@ -31,6 +31,7 @@ COMMANDS = (
     "validate",
     "show",
     "diff",
+    "lint",
     "generate",
     "import",
     "convert",

@@ -108,6 +108,7 @@ def all_schemas() -> dict[str, str]:
     own = {
         "device.schema.json": file_schema(DeviceTable, "efspec device"),
         "diff.schema.json": _diff_schema(),
+        "lint.schema.json": _lint_schema(),
         "points.schema.json": file_schema(PointsSpec, "efspec points"),
         "score.schema.json": whole,
     }
@@ -125,6 +126,27 @@ def _diff_schema() -> dict[str, Any]:
         "title": "efspec diff",
         **_record_schema(Difference, *parts),
         "$defs": {part.__name__: _record_schema(part, *parts[:i]) for i, part in enumerate(parts)},
+    }
+
+
+def _lint_schema() -> dict[str, Any]:
+    from efspec.cli.lint import Linted
+    from efspec.lint.rule import Finding, Gain
+
+    parts = (Gain, Finding)
+    one = _record_schema(Linted, *parts)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "efspec lint",
+        "description": "What `efspec lint --json` prints: what was found in a network, or a list.",
+        "anyOf": [
+            {"$ref": "#/$defs/Linted"},
+            {"type": "array", "items": {"$ref": "#/$defs/Linted"}},
+        ],
+        "$defs": {
+            "Linted": one,
+            **{part.__name__: _record_schema(part, *parts[:i]) for i, part in enumerate(parts)},
+        },
     }
 
 

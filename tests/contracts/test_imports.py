@@ -31,6 +31,7 @@ LEVELS = {
     "onnx": 4,
     "latency": 4,
     "verify": 5,
+    "lint": 4,
     "cli": 6,
     "api": 6,
     "__init__": 6,

@@ -1,0 +1,122 @@
+"""What a rule is, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from efspec.cost.latency import Method
+from efspec.plan import Plan
+from efspec.record import Record
+from efspec.spec.schema import NetworkSpec, StageSpec
+from efspec.spec.source_map import Loc
+
+Certainty = Literal["published", "elsewhere", "inference"]
+"""How sure a rule is: measured and published for the device in question, published for another
+device, or inferred from what is known."""
+CERTAINTIES: tuple[Certainty, ...] = ("inference", "elsewhere", "published")
+"""From the least sure to the surest."""
+
+
+class Match(Record):
+    """A place that a rule is about.
+
+    Attributes:
+        loc: The field that causes it.
+        path: Module path of the part.
+        message: What is there.
+        changes: Options that take it away, as `--set` takes them; none where it takes a redesign.
+    """
+
+    loc: Loc
+    path: str
+    message: str
+    changes: tuple[str, ...] = ()
+
+
+class Rule(Record):
+    """Something that is known to cost speed.
+
+    Attributes:
+        name: What is found.
+        certainty: How sure it is on the device that the evidence is of.
+        device: That device; empty for what was inferred.
+        evidence: What was seen.
+        source: Who says so.
+        advice: What to do.
+        find: The places of it in a network.
+    """
+
+    name: str
+    certainty: Certainty
+    device: str
+    evidence: str
+    source: str
+    advice: str
+    find: Callable[[NetworkSpec, Plan], Iterable[Match]]
+
+
+class Gain(Record):
+    """What a change would gain on a device.
+
+    Attributes:
+        ms: Milliseconds less.
+        mes: How much larger the Mobile Efficiency Score.
+        device: The device.
+        coverage: Share of the changed network's latency that each method accounts for.
+    """
+
+    ms: float
+    mes: float
+    device: str
+    coverage: dict[Method, float]
+
+
+class Finding(Record):
+    """Something in a network that is known to cost speed.
+
+    Attributes:
+        rule: Name of the rule.
+        certainty: How sure it is for the device in question.
+        field: The field that causes it, as the user wrote it.
+        path: Module path of the part.
+        message: What is there.
+        evidence: What was seen of it.
+        source: Who says so.
+        advice: What to do.
+        changes: Options that do it, as `--set` takes them.
+        gain: What that would gain, where the device's table can say; else None.
+        unknown: Why the gain is not known; empty where it is, or where nobody asked.
+        file: The spec's file; empty where there is none.
+        line: Line of the field, counted from 1; 0 where it is not known.
+        column: Column of the field, counted from 1; 0 where it is not known.
+    """
+
+    rule: str
+    certainty: Certainty
+    field: str
+    path: str
+    message: str
+    evidence: str
+    source: str
+    advice: str
+    changes: tuple[str, ...]
+    gain: Gain | None
+    unknown: str
+    file: str
+    line: int
+    column: int
+
+
+def entries(spec: NetworkSpec) -> Iterator[tuple[Loc, StageSpec, int, int]]:
+    """Every entry of blocks: its field, its stage, its number there and that of its first block."""
+    for i, stage in enumerate(spec.stages):
+        first = 0
+        for j, entry in enumerate(stage.blocks):
+            yield ("stages", i, "blocks", j), stage, j, first
+            first += entry.repeat
+
+
+def option(loc: Loc, value: str) -> str:
+    """A change as `--set` takes it."""
+    return f"{'.'.join(map(str, loc))}={value}"

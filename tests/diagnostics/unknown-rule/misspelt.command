@@ -1,0 +1,1 @@
+lint _tiny.yaml --ignore hard-swish
