@@ -41,6 +41,9 @@ COMMANDS = (
 )
 """Names of the commands, which are also those of their modules, in the order of the help."""
 
+GARBAGE = 50_000
+"""How many more objects there may be until garbage is looked for: most of what is made is kept."""
+
 SETTINGS: dict[str, Any] = {
     # Help on a terminal is worth the time that drawing it takes; what is piped is plain.
     "rich_markup_mode": "markdown" if sys.stdout and sys.stdout.isatty() else None,
@@ -127,6 +130,7 @@ def _give_up_stdout() -> None:
 def main() -> None:
     """Run the command line; mistakes of the user become diagnostics and exit code 1."""
     gc.enable()
+    gc.set_threshold(GARBAGE)
     atexit.register(_leave)
     interrupts.listen()
     try:

@@ -121,17 +121,9 @@ def json_list(scored: Iterable[Scored], by: str | None) -> Iterator[str]:
 def csv_lines(scored: Iterable[Scored]) -> Iterator[str]:
     """A header, and a line for each score."""
     import csv
-    import io
+    from types import SimpleNamespace
 
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="")
-
-    def line(cells: Iterable[Cell]) -> str:
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(["" if cell is None else cell for cell in cells])
-        return buffer.getvalue()
-
+    line = csv.writer(SimpleNamespace(write=str), lineterminator="").writerow
     yield line(Summary.fields)
     for one, _ in scored:
         yield line(_cells(one).values())
@@ -163,7 +155,9 @@ def write_parquet(output: Path, scored: Iterable[Scored]) -> None:
 
 def _cells(one: Summary) -> dict[str, Cell]:
     """The figures of the whole, the input as text."""
-    return {name: getattr(one, name) for name in Summary.fields} | {"input": _size(one)}
+    cells = {name: getattr(one, name) for name in Summary.fields}
+    cells["input"] = _size(one)
+    return cells
 
 
 def _size(one: Summary) -> str:

@@ -44,7 +44,9 @@ def dump(
     """
     if format not in ("yaml", "json"):
         raise fail("unknown-format", f"there is no format {format!a}", expected="yaml, json")
-    data = _resolved(spec) if resolved else compact(spec)
+    if format == "json" and resolved:
+        return _resolved(spec).decode()
+    data: Data = orjson.loads(_resolved(spec)) if resolved else compact(spec)
     if format == "json":
         return orjson.dumps(data, default=vars, option=orjson.OPT_APPEND_NEWLINE).decode()
     lines = [f"# yaml-language-server: $schema={schema}"] * bool(schema)
@@ -64,8 +66,7 @@ def spec_hash(spec: NetworkSpec) -> str:
     Specs that mean the same and are written differently, in defaults that are or are not
     spelled out, have the same hash; a number for all repeats and a list of it have not.
     """
-    text = dump(spec, format="json", resolved=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_resolved(spec)).hexdigest()
 
 
 def compact(part: BaseModel) -> Data:
@@ -84,31 +85,36 @@ def _compact_value(value: object) -> object:
     return [_compact_value(v) for v in value] if isinstance(value, tuple) else value
 
 
-def _resolved(spec: NetworkSpec) -> Data:
-    """Every field of a spec, with what it inherits in its place; parts are plain or models."""
+def _resolved(spec: NetworkSpec) -> bytes:
+    """A spec as JSON, every field of it, with what it inherits in its place."""
     defaults = spec.defaults
     inherited: Data = {"act": defaults.act, "layer_scale": defaults.layer_scale}
-    linear = isinstance(defaults.drop_path, LinearSchedule)
-    rates = iter(drop_rates(spec) if linear else ())
+    data: Data = spec.__dict__
+    if isinstance(defaults.drop_path, LinearSchedule):
+        data = {**data, "stages": _with_rates(spec)}
+    else:
+        inherited["drop_path"] = defaults.drop_path
+    text = orjson.dumps(data, default=vars, option=orjson.OPT_APPEND_NEWLINE)
+    for name, value in inherited.items():
+        # It is a field that is found: quotes within a name or a description are escaped.
+        field = b'"%b":' % name.encode()
+        text = text.replace(field + b'"inherit"', field + orjson.dumps(value))
+    return text
+
+
+def _with_rates(spec: NetworkSpec) -> list[Data]:
+    """The stages of a spec, with the rates that a schedule gives to blocks that inherit it."""
+    rates = iter(drop_rates(spec))
     stages = []
     for stage in spec.stages:
-        blocks = []
+        blocks: list[object] = []
         for entry in stage.blocks:
-            own = [next(rates) for _ in range(entry.repeat)] if linear else []
-            rate = defaults.drop_path if not linear else own[0] if len(own) == 1 else own
-            blocks.append(_inheriting(entry, {**inherited, "drop_path": rate}))
-        downsample = stage.downsample and _inheriting(stage.downsample, inherited)
-        stages.append({**stage.__dict__, "downsample": downsample, "blocks": blocks})
-    return {**spec.__dict__, "stem": _inheriting(spec.stem, inherited), "stages": stages}
-
-
-def _inheriting(part: BaseModel, inherited: Data) -> Data:
-    """A part's fields, with what they inherit."""
-    data = dict(part.__dict__)
-    for name, value in inherited.items():
-        if data.get(name) == "inherit":
-            data[name] = value
-    return data
+            own = [next(rates) for _ in range(entry.repeat)]
+            inherits = entry.__dict__.get("drop_path") == "inherit"
+            rate = own[0] if len(own) == 1 else own
+            blocks.append({**entry.__dict__, "drop_path": rate} if inherits else entry)
+        stages.append({**stage.__dict__, "blocks": blocks})
+    return stages
 
 
 def drop_rates(spec: NetworkSpec) -> list[float]:

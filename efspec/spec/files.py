@@ -25,6 +25,8 @@ _ENDINGS = {
     ".ndjson": "jsonl",
 }
 
+_CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\r"))
+
 shipped_specs = cache(resources.shipped_specs)  # a search program loads by name a million times
 
 
@@ -110,8 +112,8 @@ def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
     else:
         text = data
     source = Source(name, text.removeprefix("\ufeff"), first_line)
-    # Nearly all texts are printable but for line breaks; only others are looked at one by one.
-    if not (source.text.isprintable() or source.text.replace("\n", "").isprintable()):
+    # Nearly all texts are plain or printable; only others are looked at one by one.
+    if not (_is_plain(source.text) or source.text.replace("\n", "").isprintable()):
         _check_characters(source)
     return source
 
@@ -157,6 +159,11 @@ def _encoding_error(
     place = readable.place_at(len(data[: error.start].decode("utf-8")))
     message = f"byte 0x{data[error.start]:02x} is not UTF-8"
     return fail("bad-encoding", message, fix="save it as UTF-8", **place)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is of ASCII, and without control characters."""
+    return text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text)
 
 
 def _check_characters(source: Source) -> None:

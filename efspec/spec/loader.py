@@ -167,7 +167,11 @@ def _lines(
 def _from_line(
     line: bytes, name: str, number: int, options: Sequence[Option], folder: Path
 ) -> NetworkSpec:
-    return _from_source(decode(line, name, number), "json", options, folder)
+    from efspec.spec.quick import read_quickly  # YAML need not wait for it
+
+    source = decode(line, name, number)
+    spec = None if options else read_quickly(source)
+    return spec or _from_source(source, "json", options, folder)
 
 
 def _only(text: str | bytes, name: str, options: Sequence[Option], folder: Path) -> NetworkSpec:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 
-from efspec.batch import summarise
+from efspec.batch import pieces, summarise
 from efspec.batch import summary as module
-from efspec.blocks.options import BlockSpec, Site
+from efspec.batch.pieces import Piece, Pieces
+from efspec.blocks.options import BlockSpec, Site, at
 from efspec.cost import score
 from efspec.errors import EfspecError
 from efspec.plan import Block, Builder, SizeArg, Value, map_shape
@@ -52,12 +53,19 @@ def test_mistakes_are_those_of_resolving(change: str, name: str) -> None:
 
 
 def test_pieces_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_KEPT", 8)
-    monkeypatch.setattr(module, "_PIECES", module.Pieces())
+    monkeypatch.setattr(pieces, "MAX_KEPT", 8)
+    monkeypatch.setattr(module, "_PIECES", Pieces())
     for name in ("v2_s0", "v2_s1", "v1_l1", "v2_s0"):
         spec = load(name)
         assert summarise(spec) == score(resolve(spec)).summary()
-        assert len(module._PIECES._groups) <= 8
+        assert kept(module._PIECES) <= 8
+
+
+def kept(known: Pieces) -> int:
+    """How many things are kept."""
+    places = known._places.values()
+    groups = [group for place in places for group in (place.pieces, *place.groups.values())]
+    return sum(map(len, groups))
 
 
 class Shrinking(Block):
@@ -79,11 +87,42 @@ class ShrinkingSpec(BlockSpec):
 
 
 def test_blocks_that_change_the_shape_are_counted_in_order() -> None:
-    found = module._repeats(ShrinkingSpec(repeat=3), (8, "gelu", None, None), map_shape(8, 16, 12))
-    assert [(times, piece.output.sizes) for times, piece in found] == [
-        (1, (8, 8, 6)),
-        (1, (8, 4, 3)),
-        (1, (8, 2, 2)),
-    ]
-    weights = 8 * 8 * 9
-    assert [piece.counts.macs for _, piece in found] == [weights * n for n in (48, 12, 4)]
+    for spec in (ShrinkingSpec(repeat=3), ShrinkingSpec(repeat=3)):  # and those that are known
+        found = [Piece(0, 0, 0, 0, module._PIECES.place(map_shape(8, 16, 12)))]
+        module._add_repeats(found, (8, "gelu", None, None), spec)
+        assert [piece.behind.shape.sizes for piece in found[1:]] == [
+            (8, 8, 6),
+            (8, 4, 3),
+            (8, 2, 2),
+        ]
+        weights = 8 * 8 * 9
+        assert [piece.macs for piece in found[1:]] == [weights * n for n in (48, 12, 4)]
+
+
+class TwoOptions(BlockSpec):
+    """A block with two options that each repeat may have alone."""
+
+    type: Literal["two_options"] = "two_options"
+    per_repeat = ("wide", "strided")
+    wide: tuple[int, ...] | int = 1
+    strided: tuple[bool, ...] | bool = False
+
+    def block(self, site: Site) -> Block:
+        width = site.width * at(self.wide, site.index)
+        return Shrinking(out_dim=width) if at(self.strided, site.index) else Widening(out_dim=width)
+
+
+class Widening(Block):
+    """Keeps the map's size."""
+
+    out_dim: SizeArg
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        return b.layer("conv", Conv2d(x.channels, self.out_dim, 1), x)
+
+
+def test_each_repeat_may_have_several_options_alone() -> None:
+    found = [Piece(0, 0, 0, 0, module._PIECES.place(map_shape(8, 16, 12)))]
+    spec = TwoOptions(repeat=3, wide=(1, 2, 1), strided=(False, True, False))
+    module._add_repeats(found, (8, "gelu", None, None), spec)
+    assert [piece.behind.shape.sizes for piece in found[1:]] == [(8, 16, 12), (16, 8, 6), (8, 8, 6)]

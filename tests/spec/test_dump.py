@@ -111,3 +111,13 @@ def test_linear_rates_are_spelled_out_and_mean_the_same() -> None:
     spec = load("v2_l")
     again = loads(dump(spec, resolved=True))
     assert resolve(again).network.block == resolve(spec).network.block
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, {"linear": 0.1}])
+def test_what_looks_like_a_field_within_a_text_stays(rate: Any) -> None:
+    words = '"act":"inherit","layer_scale":"inherit","drop_path":"inherit"'
+    spec = load(data(description=words, defaults={"drop_path": rate}))
+    full = json.loads(dump(spec, format="json", resolved=True))
+    assert full["description"] == words
+    assert "inherit" not in json.dumps(full["stages"])
+    assert loads(dump(spec, resolved=True)).description == words
