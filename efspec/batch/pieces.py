@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from efspec.blocks.network import Chain
-from efspec.cost import count_module, peak_elements
-from efspec.plan import Block, Shape, trace
+from efspec.cost import Latency, LatencySource, count_module, peak_elements
+from efspec.plan import Block, Module, Plan, Shape, remembered, trace
 
 MAX_KEPT = 65536
 """How many things are kept; the published search spaces have a few thousand pieces."""
@@ -22,6 +22,7 @@ class Piece(NamedTuple):
         macs: Multiply-accumulates.
         peak: Elements of activations alive at the worst moment.
         behind: Where what follows stands.
+        module: What was counted.
     """
 
     params: int
@@ -29,6 +30,7 @@ class Piece(NamedTuple):
     macs: int
     peak: int
     behind: Place
+    module: Module
 
 
 Group = dict[Hashable, Piece]
@@ -80,10 +82,10 @@ class Pieces:
         Raises:
             BlockError: When the block cannot be there.
         """
-        fits = block.takes() == place.shape.layout
+        fits = block.takes() in ("any", place.shape.layout)
         module = trace(block if fits else Chain(items=(block,)), place.shape)
         behind = self.place(module.outputs[0].shape)
-        piece = Piece(*count_module(module), peak_elements(module), behind)
+        piece = Piece(*count_module(module), peak_elements(module), behind, module)
         self._grow()
         group[key] = piece
         return piece
@@ -93,3 +95,16 @@ class Pieces:
             self._places.clear()
             self._count = 0
         self._count += 1
+
+
+@remembered
+def latency_of(module: Module, source: LatencySource) -> Latency:
+    """The latency of a piece's module, as if it were a network.
+
+    Raises:
+        EfspecError: When the source cannot say.
+    """
+    block = module.block
+    if not block.inline:  # a part of a network has a path there
+        module = trace(Chain(items=(block,)), module.inputs[0].shape)
+    return source(Plan(name="", description="", hash="", network=module))

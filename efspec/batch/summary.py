@@ -13,13 +13,16 @@ from functools import cache, partial
 from operator import itemgetter
 from typing import Any, Literal
 
-from efspec.batch.pieces import Piece, Pieces, Place
+from efspec.batch.pieces import Piece, Pieces, Place, latency_of
 from efspec.blocks.distilled_head import DistilledHeadSpec
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.linear_head import LinearHeadSpec
 from efspec.blocks.network import ClassifierHead
 from efspec.blocks.options import BlockSpec, Part, Site
-from efspec.cost import Summary, bytes_of, score
+from efspec.cost import LatencySource, Mes, Summary, bytes_of, score
+from efspec.cost.latency import milliseconds
+from efspec.cost.report import rated
+from efspec.errors import EfspecError
 from efspec.plan import Block, BlockError, Builder, SizeArg, Value, map_shape
 from efspec.spec.dump import drops, spec_hash
 from efspec.spec.resolve import MAX_PARAMETERS, resolve
@@ -45,23 +48,32 @@ class HeadAlone(Block):
         return self.head.forward(b, x, self.num_classes)
 
 
-def summarise(spec: NetworkSpec) -> Summary:
+def summarise(
+    spec: NetworkSpec, source: LatencySource | None = None, mes: Mes | None = None
+) -> Summary:
     """The figures of a spec, equal to those of its score.
 
+    Args:
+        spec: The spec.
+        source: Where latencies come from, part by part; it is asked once for each piece.
+        mes: How size and latency become one figure.
+
     Raises:
-        EfspecError: When its parts do not make a network; holds all mistakes found.
+        EfspecError: When its parts do not make a network, or the source cannot say how long they
+            take; holds all mistakes found.
     """
     head = spec.head
     if isinstance(head, FeaturesHeadSpec):  # the network holds on to maps while it goes on
-        return score(resolve(spec)).summary()
+        return score(resolve(spec), source, mes).summary()
     try:
         pieces = _pieces(spec, head)
-    except BlockError:
-        return score(resolve(spec)).summary()  # which tells all that is wrong
-    params, params_folded, macs, peaks, _ = zip(*pieces, strict=True)
+        latency = _latency(pieces, source) if source else None
+    except (BlockError, EfspecError):
+        return score(resolve(spec), source, mes).summary()  # which tells all that is wrong
+    params, params_folded, macs, peaks, _, _ = zip(*pieces, strict=True)
     if sum(params) > MAX_PARAMETERS:
-        return score(resolve(spec)).summary()  # likewise
-    return Summary(
+        return score(resolve(spec), source, mes).summary()  # likewise
+    summary = Summary(
         name=spec.name,
         input=(spec.input.channels, *spec.input.height_width),
         params=sum(params),
@@ -72,6 +84,19 @@ def summarise(spec: NetworkSpec) -> Summary:
         mes=None,
         hash=spec_hash(spec),
     )
+    return summary if latency is None else rated(summary, latency, mes)
+
+
+def _latency(pieces: list[Piece], source: LatencySource) -> float:
+    """Milliseconds of a network of pieces.
+
+    Raises:
+        EfspecError: When the source cannot say how long one of them takes.
+    """
+    found = [latency_of(piece.module, source) for piece in pieces]
+    blocks = sum(block.ns for one in found for block in one.blocks)
+    fixed = found[0].fixed  # each has it, and the network has it once
+    return milliseconds(blocks + (fixed.ns if fixed else 0))
 
 
 def _pieces(spec: NetworkSpec, head: LinearHeadSpec | DistilledHeadSpec) -> list[Piece]:

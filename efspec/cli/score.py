@@ -168,8 +168,8 @@ def score(
     loaded = _Loaded(specs, sets, input_format)
     with ticking("specs") as tick:
         scored = loaded.scores(
-            _summary
-            if whole and not source
+            (lambda spec: _summary(spec, source, constants))
+            if whole
             else lambda spec: _split(spec, by or By.stage, source, constants)
         )
         scored = map(tick, scored)
@@ -207,10 +207,10 @@ class _Loaded:
             typer.echo(diagnostic.render(), err=True)
 
 
-def _summary(spec: NetworkSpec) -> Scored:
+def _summary(spec: NetworkSpec, source: LatencySource | None, constants: Mes | None) -> Scored:
     from efspec.batch import summarise
 
-    return summarise(spec), []
+    return summarise(spec, source, constants), []
 
 
 def _split(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from efspec.cost.counts import KINDS, Counts, Kind, count_module, count_op, kind_of, total
 from efspec.cost.latency import BlockLatency, LatencySource, Method, Timing, milliseconds
@@ -11,6 +11,9 @@ from efspec.cost.memory import bytes_of, peak_elements
 from efspec.cost.mes import Mes
 from efspec.plan import Part, PlacedOp, Plan, head_steps, parts
 from efspec.record import Record
+
+METRICS = ("params", "params_folded", "macs", "activation_bytes_peak")
+"""Figures of a network that a score may be made of, besides its latency."""
 
 
 class Row(Record):
@@ -110,31 +113,38 @@ def score(plan: Plan, latency: LatencySource | None = None, mes: Mes | None = No
         for part, own in zip(pieces, counts, strict=True)
     )
     whole = total(counts)
-    metrics: dict[str, float] = {
-        "params": whole.params,
-        "params_folded": whole.params_folded,
-        "macs": whole.macs,
-        "activation_bytes_peak": bytes_of(peak_elements(plan.network)),
-    }
-    if known:
-        metrics["latency_ms"] = known.ms
-    return Score(
+    summary = Summary(
         name=plan.name,
-        hash=plan.hash,
-        device=(known.device or None) if known else None,
         input=plan.input,
         params=whole.params,
         params_folded=whole.params_folded,
         macs=whole.macs,
-        activation_bytes_peak=int(metrics["activation_bytes_peak"]),
-        latency_ms=known.ms if known else None,
-        mes=mes(metrics) if known and mes else None,
-        latency_range_ms=known.range_ms if known else None,
-        latency_fixed_ms=milliseconds(known.fixed.ns) if known and known.fixed else None,
-        coverage=known.coverage() if known else None,
-        stages=tuple(_stage_rows(pieces, blocks, timed)),
-        blocks=blocks,
+        activation_bytes_peak=bytes_of(peak_elements(plan.network)),
+        latency_ms=None,
+        mes=None,
+        hash=plan.hash,
     )
+    if known:
+        summary = rated(summary, known.ms, mes)
+    details: dict[str, Any] = {
+        "device": (known.device or None) if known else None,
+        "latency_range_ms": known.range_ms if known else None,
+        "latency_fixed_ms": milliseconds(known.fixed.ns) if known and known.fixed else None,
+        "coverage": known.coverage() if known else None,
+        "stages": tuple(_stage_rows(pieces, blocks, timed)),
+        "blocks": blocks,
+    }
+    return Score(**dict(zip(Summary.fields, summary.values(), strict=True)), **details)
+
+
+def rated(summary: Summary, latency_ms: float, mes: Mes | None) -> Summary:
+    """The figures of a network whose latency is known, with its MES.
+
+    Raises:
+        EfspecError: When the MES is too large for a number.
+    """
+    metrics = {name: getattr(summary, name) for name in METRICS} | {"latency_ms": latency_ms}
+    return summary.replaced(latency_ms=latency_ms, mes=mes(metrics) if mes else None)
 
 
 def op_rows(plan: Plan) -> list[Row]:

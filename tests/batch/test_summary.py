@@ -7,13 +7,17 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 
+from efspec.api import load_mes
 from efspec.batch import pieces, summarise
 from efspec.batch import summary as module
 from efspec.batch.pieces import Piece, Pieces
+from efspec.blocks.network import Chain
 from efspec.blocks.options import BlockSpec, Site, at
-from efspec.cost import score
+from efspec.cost import Latency, score
 from efspec.errors import EfspecError
-from efspec.plan import Block, Builder, SizeArg, Value, map_shape
+from efspec.latency import device_source
+from efspec.plan import Block, Builder, Plan, SizeArg, Value, map_shape, parts, trace
+from efspec.plan.key import block_key
 from efspec.plan.ops import Conv2d
 from efspec.resources import shipped_specs
 from efspec.spec.loader import load
@@ -35,6 +39,37 @@ def test_random_specs(fields: dict[str, Any]) -> None:
     expected = score(resolve(spec)).summary()
     assert summarise(spec) == expected
     assert summarise(spec) == expected  # and from pieces that are known
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_latencies_are_those_of_the_score(name: str) -> None:
+    source, mes = device_source("iphone12"), load_mes()
+    spec = load(name)
+    assert summarise(spec, source, mes) == score(resolve(spec), source, mes).summary()
+    pyramid = load(name, set=["head={type: features, stages: [0, 2], norm: batch}"])
+    assert summarise(pyramid, source) == score(resolve(pyramid), source).summary()
+
+
+def test_a_source_is_asked_once_for_each_piece() -> None:
+    asked: list[str] = []
+    known = device_source("iphone12")
+
+    def source(plan: Plan) -> Latency:
+        asked.append(plan.name)
+        return known(plan)
+
+    for _ in range(3):
+        summarise(load("v2_s1"), source)
+    plan = resolve(load("v2_s1"))
+    keys = {block_key(plan, part) for part in parts(plan)}
+    assert len(asked) == len(keys)
+
+
+def test_what_a_source_does_not_know_is_told_of_the_whole_network() -> None:
+    with pytest.raises(EfspecError) as error:
+        summarise(load("v2_s0", set=["defaults.act=relu6"]), device_source("iphone12"))
+    assert {d.name for d in error.value.diagnostics} == {"missing-latency"}
+    assert "stem" in {d.field for d in error.value.diagnostics}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +123,9 @@ class ShrinkingSpec(BlockSpec):
 
 def test_blocks_that_change_the_shape_are_counted_in_order() -> None:
     for spec in (ShrinkingSpec(repeat=3), ShrinkingSpec(repeat=3)):  # and those that are known
-        found = [Piece(0, 0, 0, 0, module._PIECES.place(map_shape(8, 16, 12)))]
+        shape = map_shape(8, 16, 12)
+        nothing = trace(Chain(items=()), shape)
+        found = [Piece(0, 0, 0, 0, module._PIECES.place(shape), nothing)]
         module._add_repeats(found, (8, "gelu", None, None), spec)
         assert [piece.behind.shape.sizes for piece in found[1:]] == [
             (8, 8, 6),
@@ -122,7 +159,9 @@ class Widening(Block):
 
 
 def test_each_repeat_may_have_several_options_alone() -> None:
-    found = [Piece(0, 0, 0, 0, module._PIECES.place(map_shape(8, 16, 12)))]
+    shape = map_shape(8, 16, 12)
+    nothing = trace(Chain(items=()), shape)
+    found = [Piece(0, 0, 0, 0, module._PIECES.place(shape), nothing)]
     spec = TwoOptions(repeat=3, wide=(1, 2, 1), strided=(False, True, False))
     module._add_repeats(found, (8, "gelu", None, None), spec)
     assert [piece.behind.shape.sizes for piece in found[1:]] == [(8, 16, 12), (16, 8, 6), (8, 8, 6)]
