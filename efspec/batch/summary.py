@@ -18,7 +18,7 @@ from efspec.blocks.distilled_head import DistilledHeadSpec
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.linear_head import LinearHeadSpec
 from efspec.blocks.network import ClassifierHead
-from efspec.blocks.options import BlockSpec, Part, Site
+from efspec.blocks.options import BlockSpec, DownsampleSpec, Part, Site, StemSpec
 from efspec.cost import LatencySource, Mes, Summary, bytes_of, score
 from efspec.cost.latency import milliseconds
 from efspec.cost.report import rated
@@ -101,21 +101,55 @@ def _latency(pieces: list[Piece], source: LatencySource) -> float:
 
 def _pieces(spec: NetworkSpec, head: LinearHeadSpec | DistilledHeadSpec) -> list[Piece]:
     """The pieces of a network, in order."""
-    act, layer_scale = spec.defaults.act, spec.defaults.layer_scale
-    rate = 0.0 if drops(spec) else None  # whether blocks are dropped counts, not how often
-    place = _PIECES.place(map_shape(spec.input.channels, *spec.input.height_width))
-    found = [_single(place, (act,), spec.stem, partial(spec.stem.block, act))]
+    counter = Counter(spec, head)
+    found = [counter.stem(spec.stem)]
     for stage in spec.stages:
-        width, downsample = stage.width, stage.downsample
-        if downsample:
-            make = partial(downsample.block, width, act)
-            found.append(_single(found[-1].behind, (width, act), downsample, make))
-        site = (width, act, layer_scale, rate)
+        if stage.downsample:
+            found.append(counter.downsample(stage.downsample, stage.width, found[-1].behind))
         for entry in stage.blocks:
-            _add_repeats(found, site, entry)
-    alone = partial(HeadAlone, head=head.head(), num_classes=head.classes)
-    found.append(_single(found[-1].behind, (), head, alone))
+            found += counter.blocks(entry, stage.width, found[-1].behind)
+    found.append(counter.head(found[-1].behind))
     return found
+
+
+class Counter:
+    """Finds the pieces of networks that have their input, defaults and head from one spec.
+
+    Args:
+        spec: The spec.
+        head: Its head.
+    """
+
+    def __init__(self, spec: NetworkSpec, head: LinearHeadSpec | DistilledHeadSpec) -> None:
+        self._input = map_shape(spec.input.channels, *spec.input.height_width)
+        self._act = spec.defaults.act
+        # Whether blocks are dropped counts, not how often.
+        self._inherited = (self._act, spec.defaults.layer_scale, 0.0 if drops(spec) else None)
+        self._head = head
+
+    def stem(self, stem: StemSpec) -> Piece:
+        """The piece of a stem.
+
+        Raises:
+            BlockError: When it cannot be there; so for all of these.
+        """
+        place = _PIECES.place(self._input)
+        return _single(place, (self._act,), stem, partial(stem.block, self._act))
+
+    def downsample(self, downsample: DownsampleSpec, width: int, place: Place) -> Piece:
+        """The piece of a downsample to a width, at a place."""
+        make = partial(downsample.block, width, self._act)
+        return _single(place, (width, self._act), downsample, make)
+
+    def blocks(self, entry: BlockSpec, width: int, place: Place) -> list[Piece]:
+        """The pieces of an entry's blocks, of which the first is at a place."""
+        return _repeats(place, (width, *self._inherited), entry)
+
+    def head(self, place: Place) -> Piece:
+        """The piece of the head, at a place."""
+        head = self._head
+        make = partial(HeadAlone, head=head.head(), num_classes=head.classes)
+        return _single(place, (), head, make)
 
 
 def _single(
@@ -136,11 +170,11 @@ def _single(
     return place.pieces.get(key) or _PIECES.add(place, place.pieces, key, make())
 
 
-def _add_repeats(found: list[Piece], site: tuple[Any, ...], entry: BlockSpec) -> None:
-    """Add the pieces of an entry's blocks behind those that were found.
+def _repeats(place: Place, site: tuple[Any, ...], entry: BlockSpec) -> list[Piece]:
+    """The pieces of an entry's blocks.
 
     Args:
-        found: The pieces of what is before.
+        place: Where the first stands.
         site: Width, activation, layer scale and drop-path rate, as of a `Site`.
         entry: The entry.
 
@@ -153,7 +187,7 @@ def _add_repeats(found: list[Piece], site: tuple[Any, ...], entry: BlockSpec) ->
     keys = options[own_options[0]] if len(own_options) == 1 else _zipped(options, own_options)
     if type(keys) is not tuple:
         keys = (keys,) * options["repeat"]
-    place = found[-1].behind
+    found: list[Piece] = []
     group = place.groups.get(shared) or _PIECES.group(place, shared)
     for key in keys:
         piece = group.get(key)
@@ -165,6 +199,7 @@ def _add_repeats(found: list[Piece], site: tuple[Any, ...], entry: BlockSpec) ->
         if piece.behind is not place:
             place = piece.behind
             group = _PIECES.group(place, shared)
+    return found
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import BlockSpec, Expected, Items, Part, Ratio, Repeat, Width
 from efspec.errors import Diagnostic
 from efspec.spec.mes import MesSpec
@@ -202,6 +203,17 @@ class SpaceSpec(Part):
                 {"fix": "leave out its `width`"},
             )
         return {**value, "width": 64}  # until one is chosen
+
+    @field_validator("head")
+    @classmethod
+    def _classifier(cls, value: Part) -> Part:
+        if isinstance(value, FeaturesHeadSpec):
+            raise PydanticCustomError(
+                "conflicting-options",
+                "searches rate classifiers",
+                {"fix": "write a classifier; a found network may have any head"},
+            )
+        return value
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:

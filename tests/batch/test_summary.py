@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from efspec.api import load_mes
 from efspec.batch import pieces, summarise
 from efspec.batch import summary as module
-from efspec.batch.pieces import Piece, Pieces
-from efspec.blocks.network import Chain
+from efspec.batch.pieces import Pieces
 from efspec.blocks.options import BlockSpec, Site, at
 from efspec.cost import Latency, score
 from efspec.errors import EfspecError
 from efspec.latency import device_source
-from efspec.plan import Block, Builder, Plan, SizeArg, Value, map_shape, parts, trace
+from efspec.plan import Block, Builder, Plan, SizeArg, Value, map_shape, parts
 from efspec.plan.key import block_key
 from efspec.plan.ops import Conv2d
 from efspec.resources import shipped_specs
@@ -123,17 +122,11 @@ class ShrinkingSpec(BlockSpec):
 
 def test_blocks_that_change_the_shape_are_counted_in_order() -> None:
     for spec in (ShrinkingSpec(repeat=3), ShrinkingSpec(repeat=3)):  # and those that are known
-        shape = map_shape(8, 16, 12)
-        nothing = trace(Chain(items=()), shape)
-        found = [Piece(0, 0, 0, 0, module._PIECES.place(shape), nothing)]
-        module._add_repeats(found, (8, "gelu", None, None), spec)
-        assert [piece.behind.shape.sizes for piece in found[1:]] == [
-            (8, 8, 6),
-            (8, 4, 3),
-            (8, 2, 2),
-        ]
+        place = module._PIECES.place(map_shape(8, 16, 12))
+        found = module._repeats(place, (8, "gelu", None, None), spec)
+        assert [piece.behind.shape.sizes for piece in found] == [(8, 8, 6), (8, 4, 3), (8, 2, 2)]
         weights = 8 * 8 * 9
-        assert [piece.macs for piece in found[1:]] == [weights * n for n in (48, 12, 4)]
+        assert [piece.macs for piece in found] == [weights * n for n in (48, 12, 4)]
 
 
 class TwoOptions(BlockSpec):
@@ -159,9 +152,7 @@ class Widening(Block):
 
 
 def test_each_repeat_may_have_several_options_alone() -> None:
-    shape = map_shape(8, 16, 12)
-    nothing = trace(Chain(items=()), shape)
-    found = [Piece(0, 0, 0, 0, module._PIECES.place(shape), nothing)]
+    place = module._PIECES.place(map_shape(8, 16, 12))
     spec = TwoOptions(repeat=3, wide=(1, 2, 1), strided=(False, True, False))
-    module._add_repeats(found, (8, "gelu", None, None), spec)
-    assert [piece.behind.shape.sizes for piece in found[1:]] == [(8, 16, 12), (16, 8, 6), (8, 8, 6)]
+    found = module._repeats(place, (8, "gelu", None, None), spec)
+    assert [piece.behind.shape.sizes for piece in found] == [(8, 16, 12), (16, 8, 6), (8, 8, 6)]

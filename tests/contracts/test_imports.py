@@ -32,6 +32,7 @@ LEVELS = {
     "latency": 4,
     "verify": 5,
     "lint": 4,
+    "search": 5,
     "cli": 6,
     "api": 6,
     "__init__": 6,
