@@ -133,6 +133,12 @@ def measure(
         )
 
 
+def steps(probes: Sequence[Probe], effort: Effort) -> int:
+    """How often `measure` calls its step, if no round has to be repeated."""
+    batches = -(-len(probes) // effort.together)
+    return sum(len(probe.terms) for probe in probes) + batches * effort.rounds
+
+
 def network_figure(watched: Sequence[Times]) -> Figure:
     """What every network costs beside its parts, by the times of the watched one."""
     return _figure(estimate([intercept(times) for times in watched]), None)
