@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efspec.cli.console import Cell, Milliseconds, print_notes, print_table, progress
+from efspec.cli.console import print_notes, progress
 from efspec.cli.generate import DIFFERENCE
+from efspec.cli.latency_report import as_dict, changes_of_speed, doubts, print_measured
 from efspec.cli.latency_specs import parts_of, read_plans
 from efspec.cli.options import (
     InputFormatOption,
@@ -22,7 +23,7 @@ from efspec.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from efspec.latency.measure import Batch, Measured
+    from efspec.latency.measure import Batch
     from efspec.latency.table import DeviceTable, Protocol
 
 
@@ -121,7 +122,7 @@ def measure(
     effort = Effort(rounds=rounds, together=together, seed=seed)
     batches: list[Batch] = []
     with runner(runtime.value, setting) as running:
-        table = _begun(output, running.protocol)
+        table = begun = _begun(output, running.protocol)
         probes = [one.probe for key, one in found.items() if again or key.text not in table.rows]
         with progress(steps(probes, effort), left=True) as step:
             for one in measured_batches(probes, reference(plans[0]), running, effort, step):
@@ -132,15 +133,13 @@ def measure(
                 changes = {"rows": {**table.rows, **rows}, "network": network}
                 table = table.model_copy(update=changes)
                 _write(output, table)
-    seen = [one for batch in batches for one in batch.measured]
-    doubtful = [one for one in seen if one.doubts]
     if json_:
-        typer.echo(json.dumps(_as_dict(table, batches, kept=keep_doubtful), indent=2))
+        typer.echo(json.dumps(as_dict(table, batches, kept=keep_doubtful), indent=2))
     else:
-        _print(table, seen, len(found) - len(probes))
-    what = "written all the same" if keep_doubtful else "not written"
-    print_notes(f"{one.key}: {what}: {'; '.join(one.doubts)}" for one in doubtful)
-    if doubtful:
+        print_measured(table, batches, before=len(found) - len(probes))
+    print_notes(doubts(batches, kept=keep_doubtful))
+    print_notes(changes_of_speed(batches, begun, next(iter(found))))
+    if any(one.doubts for batch in batches for one in batch.measured):
         raise typer.Exit(DIFFERENCE)
 
 
@@ -173,40 +172,3 @@ def _write(file: Path, table: DeviceTable) -> None:
 
     whole = DeviceTable.model_validate(table.model_dump())  # no row may contradict another
     write_lines(file, dump_table(whole).splitlines())
-
-
-def _print(table: DeviceTable, seen: list[Measured], before: int) -> None:
-    from efspec.cost.latency import milliseconds
-
-    rows: list[list[Cell]] = []
-    for one in seen:
-        figure = one.figure
-        low, high = figure.range
-        times = [Milliseconds(milliseconds(ns)) for ns in (figure.p50_ns, low, high)]
-        trust = "in doubt" if one.doubts else "fine"
-        rows.append([one.key.text, *times, figure.noise, one.rounds, one.dropped, trust])
-    title = f"{table.name}: {len(seen):,} kinds of parts measured"
-    title += f", {before:,} there before" if before else ""
-    print_table(["part", "ms", "p10", "p90", "noise", "rounds", "dropped", ""], rows, title)
-
-
-def _as_dict(table: DeviceTable, batches: list[Batch], *, kept: bool) -> dict[str, object]:
-    return {
-        "name": table.name,
-        "protocol": table.protocol.model_dump(),
-        "network": table.network.model_dump(exclude_none=True) if table.network else None,
-        "slowdown": [round(batch.slowdown, 4) for batch in batches],
-        "parts": [
-            {
-                "key": one.key.text,
-                **one.figure.model_dump(exclude_none=True),
-                "bend": round(one.bend, 4),
-                "rounds": one.rounds,
-                "dropped": one.dropped,
-                "doubts": one.doubts,
-                "written": kept or not one.doubts,
-            }
-            for batch in batches
-            for one in batch.measured
-        ],
-    }

@@ -111,6 +111,8 @@ def measure(
     """
     random = Random(effort.seed)
     order = random.sample(probes, len(probes))
+    if not order:
+        return
     watched = _load(watch, runner, effort)
     best = float("inf")
     for start in range(0, len(order), effort.together):
