@@ -146,8 +146,13 @@ def network_figure(watched: Sequence[Times]) -> Figure:
     return _figure(estimate([intercept(times) for times in watched]), None)
 
 
-class _Network:
-    """A loaded network, and how often it is called in a round."""
+class Visited:
+    """A loaded network, which is called some times in each round.
+
+    Args:
+        timed: Calls it.
+        visit_ns: About how long to time it in a round.
+    """
 
     def __init__(self, timed: Timed, visit_ns: int) -> None:
         for _ in range(WARM_UP):
@@ -161,7 +166,7 @@ class _Network:
         return median(self._timed() for _ in range(self._calls))
 
 
-_Loaded = dict[int, _Network]
+_Loaded = dict[int, Visited]
 """The networks of a harness by the number of copies."""
 _Round = dict[Harness, Times]
 
@@ -200,7 +205,7 @@ class _Rounds:
 
 def _load(harness: Harness, runner: Runner, effort: Effort) -> _Loaded:
     return {
-        copies: _Network(
+        copies: Visited(
             runner.load(*deployed_with_weights(probe_plan(harness, copies))), effort.visit_ns
         )
         for copies in effort.copies
