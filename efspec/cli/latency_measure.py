@@ -108,6 +108,7 @@ def measure(
     The table is written as parts are done; called again, the command goes on with what is missing.
     Leave the machine alone meanwhile.
     """
+    from efspec.latency.device import MEASURED
     from efspec.latency.measure import Effort, network_figure, steps
     from efspec.latency.measure import measure as measured_batches
     from efspec.latency.probe import reference
@@ -123,7 +124,8 @@ def measure(
     batches: list[Batch] = []
     with runner(runtime.value, setting) as running:
         table = begun = _begun(output, running.protocol)
-        probes = [one.probe for key, one in found.items() if again or key.text not in table.rows]
+        known = set() if again else {k for k, row in table.rows.items() if row.method in MEASURED}
+        probes = [one.probe for key, one in found.items() if key.text not in known]
         with progress(steps(probes, effort), left=True) as step:
             for one in measured_batches(probes, reference(plans[0]), running, effort, step):
                 batches.append(one)

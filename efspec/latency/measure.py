@@ -35,7 +35,7 @@ SMALL = 0.1
 """Share of the watched network's part below which disagreement in nanoseconds is what counts."""
 WARM_UP = 2
 """Calls before a network is timed at all: memory is taken, kernels are chosen, code is compiled."""
-MIN_CALLS, MAX_CALLS = 3, 25
+MIN_CALLS, MAX_CALLS = 3, 9
 """Of a network in a round, of which the median counts."""
 
 
@@ -152,18 +152,27 @@ class Visited:
     Args:
         timed: Calls it.
         visit_ns: About how long to time it in a round.
+        empty: Empties the caches; None to find in them what the call before has left.
     """
 
-    def __init__(self, timed: Timed, visit_ns: int) -> None:
+    def __init__(
+        self, timed: Timed, visit_ns: int, empty: Callable[[], None] | None = None
+    ) -> None:
         for _ in range(WARM_UP):
             timed()
-        self._timed = timed
+        self._timed, self._empty = timed, empty
         self._calls = min(max(MIN_CALLS, visit_ns // max(timed(), 1)), MAX_CALLS)
 
     def visit(self) -> float:
-        """The median of some calls, behind one that fetches into caches what fits there."""
-        self._timed()
-        return median(self._timed() for _ in range(self._calls))
+        """The median of some calls."""
+        if self._empty is None:
+            self._timed()  # fetches into the caches what fits there
+        return median(self._call() for _ in range(self._calls))
+
+    def _call(self) -> int:
+        if self._empty is not None:
+            self._empty()
+        return self._timed()
 
 
 _Loaded = dict[int, Visited]
@@ -204,12 +213,11 @@ class _Rounds:
 
 
 def _load(harness: Harness, runner: Runner, effort: Effort) -> _Loaded:
-    return {
-        copies: Visited(
-            runner.load(*deployed_with_weights(probe_plan(harness, copies))), effort.visit_ns
-        )
-        for copies in effort.copies
-    }
+    found = {}
+    for copies in effort.copies:
+        timed = runner.load(*deployed_with_weights(probe_plan(harness, copies)))
+        found[copies] = Visited(timed, effort.visit_ns, runner.empty)
+    return found
 
 
 def _harnesses(batch: Sequence[Probe]) -> list[Harness]:

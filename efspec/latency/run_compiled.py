@@ -11,6 +11,7 @@ import torch
 
 from efspec.deploy import Weights
 from efspec.errors import fail
+from efspec.latency.caches import emptier
 from efspec.latency.run_torch import images, module_of
 from efspec.latency.runner import Runner, Setting, Timed, on_threads, protocol, timed
 from efspec.plan import Plan
@@ -50,5 +51,5 @@ def compiled_runner(setting: Setting) -> Iterator[Runner]:
 
     with threads(setting.threads):
         runtime = f"torch {torch.__version__}, torch.compile (inductor)"
-        yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load)
+        yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load, emptier())
         torch.compiler.reset()

@@ -10,6 +10,7 @@ import numpy as np
 
 from efspec.deploy import Weights
 from efspec.errors import fail
+from efspec.latency.caches import emptier
 from efspec.latency.runner import Runner, Setting, Timed, on_threads, protocol, timed
 from efspec.plan import Plan
 from efspec.plan.names import INPUT
@@ -40,4 +41,4 @@ def onnx_runner(setting: Setting) -> Iterator[Runner]:
         return timed(lambda: run.run(None, {INPUT: x}))
 
     runtime = f"onnxruntime {runtime_version()}"
-    yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load)
+    yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load, emptier())

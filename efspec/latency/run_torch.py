@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from efspec.deploy import Weights
+from efspec.latency.caches import emptier
 from efspec.latency.runner import Runner, Setting, Timed, on_threads, protocol, timed
 from efspec.plan import Plan
 from efspec.pytorch.build import build_module
@@ -31,7 +32,7 @@ def torch_runner(setting: Setting) -> Iterator[Runner]:
 
     with threads(setting.threads):
         runtime = f"torch {torch.__version__}, eager"
-        yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load)
+        yield Runner(protocol(runtime, on_threads(setting), "fp32", setting), load, emptier())
 
 
 def module_of(plan: Plan, weights: Weights) -> nn.Module:

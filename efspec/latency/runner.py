@@ -44,10 +44,12 @@ class Runner(Node):
     Attributes:
         protocol: What its figures are of.
         load: Takes a deployed network and its weights.
+        empty: Empties the caches, before each call; None where that cannot be done.
     """
 
     protocol: Protocol
     load: Callable[[Plan, Weights], Timed]
+    empty: Callable[[], None] | None = None
 
 
 def timed(call: Callable[[], object]) -> Timed:

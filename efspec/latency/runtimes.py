@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from efspec.errors import fail
-from efspec.latency.runner import Runner, Setting
+
+if TYPE_CHECKING:
+    from efspec.latency.runner import Runner, Setting
 
 Runtime = Literal["torch", "torch-compile", "onnxruntime", "cuda", "coreml"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
@@ -20,6 +22,14 @@ _RUNNERS = {
     "coreml": ("run_coreml", "coreml_runner", ("fp16", "fp32")),
 }
 """Module and name of what makes each runner, and the precisions that it takes."""
+
+
+def runtime_of(words: str) -> Runtime | None:
+    """The runtime that a protocol speaks of and that efspec measures in on the spot, if any."""
+    name = words.lower()
+    if name.startswith("torch"):
+        return "cuda" if "cuda " in name else "torch-compile" if "compile" in name else "torch"
+    return "onnxruntime" if name.startswith("onnxruntime") else None
 
 
 def runner(runtime: Runtime, setting: Setting) -> AbstractContextManager[Runner]:

@@ -55,7 +55,7 @@ def bend(rounds: Sequence[Times]) -> float:
     few, rise = min(medians), slope(medians)
     between = sorted(medians)[1:-1]
     lines = {n: medians[few] + rise * (n - few) for n in between}
-    return max(((medians[n] - lines[n]) / medians[n] for n in between), key=abs, default=0.0)
+    return max(((medians[n] - lines[n]) / (medians[n] or 1) for n in between), key=abs, default=0.0)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

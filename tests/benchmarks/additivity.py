@@ -19,7 +19,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -175,10 +175,11 @@ def measured_wholes(
     found: list[Whole] = []
     all_watched: list[float] = []
 
-    def load(one: Plan) -> Visited:
-        return Visited(running.load(*deployed_with_weights(one)), effort.visit_ns)
+    def load(one: Plan, empty: Callable[[], None] | None = None) -> Visited:
+        return Visited(running.load(*deployed_with_weights(one)), effort.visit_ns, empty)
 
-    watching = load(probe_plan(watch, effort.copies[-1]))
+    # Networks are called in a row, as anyone would; what is watched, as it was before.
+    watching = load(probe_plan(watch, effort.copies[-1]), running.empty)
     for start in range(0, len(plans), TOGETHER):
         gc.collect()
         batch = plans[start : start + TOGETHER]
