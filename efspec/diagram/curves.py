@@ -20,6 +20,8 @@ COLUMNS = 3
 PANEL = (3.4, 2.7)
 """Width and height of a panel in inches."""
 MARKERS = "osD^vP"
+LOG_FROM = 4
+"""Ratio of the largest to the smallest width from which a panel is logarithmic."""
 
 
 class Sample(NamedTuple):
@@ -100,9 +102,22 @@ def _draw(axes: Axes, panel: Panel) -> None:
             elinewidth=0.8,
             label=printable(curve.label),
         )
+    widths = [sample.x for curve in panel.curves for sample in curve.samples]
+    if max(widths) > LOG_FROM * min(widths):
+        _double(axes, min(widths), max(widths))
     axes.set_ylim(bottom=0)
     axes.set_xlabel(panel.x, fontsize=8)
     axes.set_ylabel(panel.y, fontsize=8)
     axes.grid(color=LIGHT.line, alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=6.5)
+    axes.legend(facecolor=LIGHT.background, edgecolor="none", framealpha=0.8, fontsize=6.5)
+
+
+def _double(axes: Axes, least: float, most: float) -> None:
+    """Let equal steps to the right be doublings."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log", base=2)
+    ticks = [least * 2**i for i in range(64) if least * 2**i <= most]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())

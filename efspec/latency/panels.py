@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable
 from fractions import Fraction
@@ -50,7 +51,7 @@ def _panel(group: dict[BlockKey, Figure], shared: dict[str, set[tuple[str, str]]
         title=", ".join([first.type, *own]),
         x="channels of the result" if by_output else "channels",
         y="ms",
-        curves=tuple(Curve(label, tuple(samples)) for label, samples in sorted(series.items())),
+        curves=tuple(Curve(label, tuple(series[label])) for label in sorted(series, key=_numbers)),
     )
 
 
@@ -58,6 +59,12 @@ def _varying(keys: list[BlockKey]) -> set[str]:
     """Names of the sizes that are not the same in all keys of a kind."""
     found = {name for key in keys for name, size in key.sizes if dict(keys[0].sizes)[name] != size}
     return found - {"out_dim", "hidden_dim"}
+
+
+def _numbers(label: str) -> list[float]:
+    """What sorts labels: the numbers in them, larger maps first."""
+    sides, *others = (float(number) for number in re.findall(r"\d+(?:\.\d+)?", label))
+    return [-sides, *others]
 
 
 def _label(key: BlockKey, varying: set[str]) -> str:
