@@ -105,12 +105,13 @@ def _draw(axes: Axes, panel: Panel) -> None:
     widths = [sample.x for curve in panel.curves for sample in curve.samples]
     if max(widths) > LOG_FROM * min(widths):
         _double(axes, min(widths), max(widths))
-    axes.set_ylim(bottom=0)
+    lines = -(-len(panel.curves) // 2)  # of the legend, which stands above the curves
+    axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * (1 + 0.09 * lines))
     axes.set_xlabel(panel.x, fontsize=8)
     axes.set_ylabel(panel.y, fontsize=8)
     axes.grid(color=LIGHT.line, alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(facecolor=LIGHT.background, edgecolor="none", framealpha=0.8, fontsize=6.5)
+    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=6.5, borderaxespad=0)
 
 
 def _double(axes: Axes, least: float, most: float) -> None:
