@@ -14,7 +14,7 @@ from efspec.cli.options import InputFormatOption, SetOption, SizeOption, SpecArg
 from efspec.coreml.options import IOS, PackageOptions, Precision
 
 if TYPE_CHECKING:
-    from efspec.plan.key import BlockKey
+    from efspec.latency.probe import Wanted
 
 MANIFEST = "manifest.json"
 GUIDE = "GUIDE.md"
@@ -62,10 +62,13 @@ def probes(
     if str(output) == "-":
         raise typer.BadParameter("several files need a folder, not -", param_hint="-o")
     found = parts_of(read_plans(specs, set_, size, input_format))
-    name, missing = _missing(device, list(found), strict=strict)
-    wanted = [found[key].probe for key in missing]
+    name, missing = _missing(device, list(found.values()), strict=strict)
+    wanted = [one.probe for one in missing]
     left_out = [probe.key.text for probe in wanted if not measurable(probe)]
     written = list(entries(wanted))
+    if not missing:
+        print_notes([f"{name} knows all of these parts; --strict asks for measured rows"])
+        return
     options = PackageOptions(precision=precision, ios=ios)
     output.mkdir(parents=True, exist_ok=True)
     listing = output / MANIFEST
@@ -80,11 +83,12 @@ def probes(
     print_notes(f"{key}: no package can measure it; see {output / GUIDE}" for key in left_out)
 
 
-def _missing(device: str, keys: list[BlockKey], *, strict: bool) -> tuple[str, list[BlockKey]]:
+def _missing(device: str, found: list[Wanted], *, strict: bool) -> tuple[str, list[Wanted]]:
     """A device's name, and the parts that its table does not know: all, if there is none yet."""
     from efspec.latency.devices import device_source
 
     if device.endswith(".yaml") and not Path(device).exists():
-        return table_name(Path(device)), keys
+        return table_name(Path(device)), found
     source = device_source(device, strict=strict)
-    return source.table.name, [key for key in keys if source.figure(key) is None]
+    missing = [one for one in found if source.of_part(one.plan, one.part) is None]
+    return source.table.name, missing

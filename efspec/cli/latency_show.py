@@ -14,6 +14,7 @@ from efspec.cli.options import JsonOption
 from efspec.cli.plot import FORMS
 
 if TYPE_CHECKING:
+    from efspec.latency.model import CostModelSpec
     from efspec.latency.table import DeviceTable
 
 
@@ -35,6 +36,10 @@ def show(
     json_: JsonOption = False,
 ) -> None:
     """Show the rows of a table: latencies, their range, and how each is known.
+
+    Of a table with a cost model it shows how that compares with networks: those that it was
+    fitted to, each also as it was predicted without its model, and others; and what they leave
+    open.
 
     --plot draws the latencies of each kind of part against the width of its input, with a line for
     each resolution. It needs matplotlib.
@@ -66,6 +71,35 @@ def _print(table: DeviceTable) -> None:
     said += [f"batch {protocol.batch:,}", protocol.tool, protocol.date]
     title = f"{table.name}: {', '.join(word for word in said if word)}"
     print_table(["part", "ms", "p10", "p90", "n", "noise", "known"], rows, title)
+    if table.model:
+        _print_model(table.model)
+
+
+def _print_model(model: CostModelSpec) -> None:
+    """Show how a cost model compares with networks, and what they leave open."""
+    from efspec.latency.residuals import residuals
+
+    rows: list[list[Cell]] = [
+        [
+            one.network,
+            "fitted" if one.use == "fit" else "compared",
+            *[Milliseconds(ms) for ms in (one.ms, one.fitted_ms)],
+            f"{one.fitted_error:+.1%}",
+            Milliseconds(one.unseen_ms),
+            f"{one.unseen_error:+.1%}",
+        ]
+        for one in residuals(model)
+    ]
+    columns = ["network", "use", "printed ms", "fitted ms", "error", "unseen ms", "error"]
+    typer.echo()
+    print_table(columns, rows, "cost model; unseen is what it said without the network's model")
+    for error in model.held_out:
+        typer.echo(
+            f"unseen at {error.input}: median error {error.median:.1%},"
+            f" largest {error.largest:.1%}, of {error.models} models"
+        )
+    for sentence in model.undetermined:
+        typer.echo(f"open: {sentence}")
 
 
 def _plot(table: DeviceTable, file: Path) -> None:

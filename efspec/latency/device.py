@@ -55,7 +55,7 @@ class Device:
         missing: dict[BlockKey, list[Part]] = {}
         for part in parts(plan):
             key = block_key(plan, part)
-            figure = self.figure(key) or self._fitted(plan, part, key)
+            figure = self.of_part(plan, part)
             if figure is None:
                 missing.setdefault(key, []).append(part)
                 continue
@@ -66,8 +66,13 @@ class Device:
             raise EfspecError(self._told(plan, missing))
         return Latency(tuple(found), self._fixed(), self.table.name)
 
+    def of_part(self, plan: Plan, part: Part) -> Figure | None:
+        """The latency of a part of a network, of rows or by the model; None where neither says."""
+        key = block_key(plan, part)
+        return self.figure(key) or self._fitted(plan, part, key)
+
     def figure(self, key: BlockKey) -> Figure | None:
-        """The latency of a part; None where the table does not say."""
+        """The latency that rows say a part has; None where they do not."""
         if key not in self._found:
             self._found[key] = self._figures.get(key) or self._interpolated(key)
         return self._found[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from efspec.errors import Diagnostic, EfspecError
+from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.latency.table import DeviceTable, Figure, Protocol
 
 Prefer = Literal["first", "last", "measured"]
@@ -75,6 +75,8 @@ def merge(tables: Mapping[str, DeviceTable], name: str, prefer: Prefer | None) -
                 figures[key] = figure
     if mistakes:
         raise EfspecError(mistakes)
+    models = {file: table for file, table in tables.items() if table.model}
+    fitted = _fitted(models, prefer)
     dates = [table.protocol.date for table in tables.values()]
     network = figures.pop(NETWORK, None)
     rows = {key: figures[key] for key in sorted(figures)}
@@ -85,7 +87,30 @@ def merge(tables: Mapping[str, DeviceTable], name: str, prefer: Prefer | None) -
         protocol=first.protocol.model_copy(update={"date": max(dates)}),
         network=network,
         rows=rows,
+        points=fitted.points if fitted else "",
+        model=fitted.model if fitted else None,
     )
+
+
+def _fitted(tables: Mapping[str, DeviceTable], prefer: Prefer | None) -> DeviceTable | None:
+    """The table whose cost model is taken, of those that have one.
+
+    Raises:
+        EfspecError: When there are several different ones, and no order among them.
+    """
+    if not tables:
+        return None
+    (_, first), *others = tables.items()
+    for file, table in others:
+        if table.model != first.model and prefer not in ("first", "last"):
+            raise fail(
+                "conflicting-rows",
+                "it has another cost model than the tables before",
+                field="model",
+                file=file,
+                fix="say which to take: `--prefer first` or `--prefer last`",
+            )
+    return list(tables.values())[-1] if prefer == "last" else first
 
 
 def _figures(table: DeviceTable) -> dict[str, Figure]:

@@ -33,7 +33,7 @@ from efspec.plan import (
 from efspec.plan.builder import MapToTokens, TokensToMap
 from efspec.plan.key import BlockKey, block_key
 from efspec.plan.ops import Add, BatchNorm2d, LayerNorm
-from efspec.record import Record
+from efspec.record import Node, Record
 
 Kind = Literal["chain", "parallel"]
 Layout = Literal["map", "tokens"]
@@ -67,14 +67,18 @@ class Probe(Record):
     terms: tuple[tuple[int, Harness], ...]
 
 
-class Wanted(Record):
+class Wanted(Node):
     """A part that networks hold.
 
     Attributes:
+        plan: The first network that holds it.
+        part: The part.
         probe: How it is measured.
         count: How often it is there, in all of the networks.
     """
 
+    plan: Plan
+    part: Part
     probe: Probe
     count: int
 
@@ -85,9 +89,8 @@ def wanted(plans: Iterable[Plan]) -> dict[BlockKey, Wanted]:
     for plan in plans:
         for part in parts(plan):
             key = block_key(plan, part)
-            known = found.get(key)
-            probe = known.probe if known else Probe(key, _terms(plan, part))
-            found[key] = Wanted(probe, known.count + 1 if known else 1)
+            first = found.get(key) or Wanted(plan, part, Probe(key, _terms(plan, part)), 0)
+            found[key] = first.replaced(count=first.count + 1)
     return found
 
 

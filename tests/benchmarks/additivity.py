@@ -1,6 +1,6 @@
 """Whether the sum of parts' latencies is the latency of networks that were never measured.
 
-A table is measured for all parts of V2's search space at one size, then random networks of the
+A table is measured for all parts of V2's search space, then random networks of the
 space as wholes, then the table once more. Two things are compared: the sum of a network's rows,
 of the first table, and the median of its own runs; and the two tables.
 
@@ -19,8 +19,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -38,78 +37,29 @@ from efspec.latency.sampling import quantile, steady
 from efspec.latency.table import DeviceTable
 from efspec.latency.weights import deployed_with_weights
 from efspec.plan import Plan
+from efspec.spec.candidates import Candidate, member, part_specs, sample
+from efspec.spec.space import SpaceSpec
+from efspec.spec.spaces import read_space
 
-WIDTHS = ((32, 40), (48, 64, 80), (96, 120, 144, 192), (176, 224, 288, 384))
-DEPTHS = ((2, 5), (2, 5), (6, 15), (4, 10))
-RATIOS = (3, 4)
-ATTENTIONS = (2, 4, 6)
-"""How many blocks at the end of stages 2 and 3 attend."""
 TOGETHER = 5
 """Whole networks that are loaded and timed in turn."""
 
-Fields = dict[str, Any]
+
+def covering(space: SpaceSpec) -> list[Plan]:
+    """Networks that together have every part of a space."""
+    return [efspec.resolve(one) for one in part_specs(space)]
 
 
-def spec(
-    name: str,
-    size: int,
-    widths: tuple[int, ...],
-    local: list[list[int]],
-    attending: list[list[int]],
-) -> Fields:
-    """A network of V2's kind, by the expansion ratios of its local and of its attending blocks."""
-    stages = []
-    for i, (width, ratios, others) in enumerate(zip(widths, local, attending, strict=True)):
-        blocks: list[Fields] = []
-        if ratios:
-            blocks.append({"type": "ffn", "repeat": len(ratios), "expansion_ratio": ratios})
-        if others:
-            stride = 2 if i == 2 else 1
-            ffn = {"repeat": len(others), "expansion_ratio": others}
-            blocks.append({"type": "attn_ffn", "stride": stride, **ffn})
-        stage: Fields = {"width": width, "blocks": blocks}
-        if i:
-            stage["downsample"] = {"type": "attention" if i == 3 else "conv"}
-        stages.append(stage)
-    return {
-        "efspec": 1,
-        "name": name,
-        "input": {"size": size},
-        "stem": {"type": "conv_stem", "width": widths[0]},
-        "stages": stages,
-        "head": {"type": "distilled", "classes": 1000},
-    }
-
-
-def covering(size: int) -> list[Plan]:
-    """Networks that together have every part of the space."""
-    both = list(RATIOS)
-    return [
-        plan(spec("cover", size, widths, [both] * 4, [[], [], both, both]))
-        for widths in product(*WIDTHS)
-    ]
-
-
-def sampled(count: int, size: int, seed: int) -> Iterator[Plan]:
-    """Random networks of the space, no two alike."""
+def sampled(space: SpaceSpec, count: int, seed: int) -> list[Plan]:
+    """Random networks of a space, no two alike."""
     random = Random(seed)
-    seen = set()
-    while len(seen) < count:
-        widths = tuple(random.choice(choices) for choices in WIDTHS)
-        depths = [random.randint(*limits) for limits in DEPTHS]
-        attending = [0, 0, *(random.choice([n for n in ATTENTIONS if n <= d]) for d in depths[2:])]
-        ratios = [[random.choice(RATIOS) for _ in range(depth)] for depth in depths]
-        local = [r[: len(r) - n] for r, n in zip(ratios, attending, strict=True)]
-        others = [r[len(r) - n :] for r, n in zip(ratios, attending, strict=True)]
-        fields = spec(f"random_{len(seen)}", size, widths, local, others)
-        key = json.dumps(fields["stages"])
-        if key not in seen:
-            seen.add(key)
-            yield plan(fields)
-
-
-def plan(fields: Fields) -> Plan:
-    return efspec.resolve(efspec.load(fields))
+    found: dict[Candidate, Plan] = {}
+    while len(found) < count:
+        candidate = sample(space, random)
+        if candidate not in found:
+            spec = member(space, candidate, f"random_{len(found)}")
+            found[candidate] = efspec.resolve(spec)
+    return list(found.values())
 
 
 class Whole(NamedTuple):
@@ -246,7 +196,7 @@ def say(what: str) -> None:
 
 
 def save(
-    folder: Path, runtime: str, wholes: list[Whole], tables: list[Table], summary: Fields
+    folder: Path, runtime: str, wholes: list[Whole], tables: list[Table], summary: dict[str, Any]
 ) -> None:
     """Write samples, figures and the plot."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -274,14 +224,14 @@ def main() -> None:
     parser.add_argument("--specs", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--limit", type=int, default=2)
-    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("build/additivity"))
     given = parser.parse_args()
     effort = Effort(rounds=given.rounds, limit=given.limit, seed=given.seed)
-    cover = covering(given.size)
-    plans = list(sampled(given.specs, given.size, given.seed))
+    space = read_space("v2")
+    cover = covering(space)
+    plans = sampled(space, given.specs, given.seed)
     began = time.monotonic()
     with runner(given.runtime, Setting(threads=given.threads)) as running:
         first = measured_table(cover, running, effort)
@@ -295,7 +245,7 @@ def main() -> None:
     measured = [whole.measured_ns for whole in wholes]
     summary = {
         "protocol": running.protocol.model_dump(),
-        "size": given.size,
+        "size": space.input.size,
         "rows": len(rows),
         "rows_in_doubt": [first.doubts, again.doubts],
         "median_error": median(errors),

@@ -77,6 +77,25 @@ def test_list_tells_what_a_device_knows(run: Run, tiny: Path, tmp_path: Path) ->
     assert "1.250  measured" in shown
 
 
+def test_a_space_is_listed_with_all_parts_of_its_members(run: Run) -> None:
+    listed = json.loads(run("latency", "list", "v2", "--json").out)
+    keys = {one["key"] for one in listed}
+    assert all(one["count"] is None for one in listed)
+    for name in ("v2_s0", "v2_s1", "v2_s2", "v2_l"):
+        plan = efspec.resolve(efspec.load(name))
+        assert {block_key(plan, part).text for part in parts(plan)} <= keys
+    refused = run("latency", "list", "v2", "--size", "256")
+    assert (refused.code, refused.out) == (2, "")
+
+
+def test_a_fitted_device_knows_parts_without_rows(run: Run) -> None:
+    listed = json.loads(run("latency", "list", "v2_s0", "--device", "iphone12", "--json").out)
+    assert {one["method"] for one in listed} == {"fitted"}
+    result = run("latency", "probes", "iphone12", "v2_s0", "-o", "probes")
+    assert (result.code, result.out) == (0, "")
+    assert "knows all of these parts" in result.err
+
+
 def test_measure_writes_a_table_that_scores(run: Run, tiny: Path, tmp_path: Path) -> None:
     with measured_on(Machine()):
         result = run(*MEASURE)
@@ -236,6 +255,35 @@ def test_show_tells_every_row(run: Run, tiny: Path, tmp_path: Path) -> None:
     assert "0.005" in shown
     as_json = json.loads(run("latency", "show", "t.yaml", "--json").out)
     assert DeviceTable.model_validate(as_json) == table
+
+
+def test_show_tells_how_a_model_compares_with_networks(run: Run) -> None:
+    shown = run("latency", "show", "iphone12").out
+    model = read_table("iphone12").model
+    assert model
+    for one in (*model.residuals, *model.checks):
+        assert one.network in shown
+    assert f"median error {model.held_out[0].median:.1%}" in shown
+    assert all(f"open: {sentence}" in shown for sentence in model.undetermined)
+
+
+def test_merge_keeps_one_cost_model(run: Run, tmp_path: Path) -> None:
+    fitted = read_table("iphone12")
+    assert fitted.model
+    key = "FFN(hidden_dim=4; act=gelu) @ 4x8x8"
+    rows = DeviceTable(efspec=1, name="rows", protocol=fitted.protocol, rows={key: figure(400)})
+    (tmp_path / "rows.yaml").write_text(dump_table(rows))
+    assert run("latency", "merge", "rows.yaml", "iphone12", "-o", "all.yaml").code == 0
+    merged = read_table(tmp_path / "all.yaml")
+    assert (merged.model, merged.rows) == (fitted.model, rows.rows)
+    other = fitted.model.model_copy(update={"undetermined": ()})
+    (tmp_path / "b.yaml").write_text(dump_table(fitted.model_copy(update={"model": other})))
+    result = run("latency", "merge", "iphone12", "b.yaml", "-o", "all.yaml")
+    assert result.code == 1
+    assert "error[conflicting-rows]: model: " in result.err
+    for prefer, model in (("first", fitted.model), ("last", other)):
+        run("latency", "merge", "iphone12", "b.yaml", "-o", "all.yaml", "--prefer", prefer)
+        assert read_table(tmp_path / "all.yaml").model == model
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])
