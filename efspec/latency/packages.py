@@ -95,11 +95,17 @@ one copy more takes is the latency of the part, so that calling a network does n
 Write a line for each package into `times.csv`, beside `manifest.json`:
 
 ```
-file,prediction_ms
+file,median_ms
 {written[0].file if written else "000_FFN_x1.mlpackage"},0.31
 ```
 
-Then `efspec latency import times.csv` makes rows of them; its `--help` says what it takes besides.
+Then this makes rows of them, into a table that is there or a new one:
+
+```
+efspec latency import times.csv -o {device}.yaml \\
+  --device-name "iPhone 12" --os "iOS 16.1" --runtime "Core ML" --unit all --precision fp16
+```
+
 The latency of a part is (time of {many} copies - time of {few}) / {many - few}. The packages
 between show whether it lies on a line.
 
