@@ -28,6 +28,7 @@ RUNS = {
     "import": ["import", "candidate.json"],
     "convert": ["convert", WEIGHTS, "--spec", SPEC, "--to", "official", "-o", "converted.pth"],
     "verify": ["verify", "built/v2_s0.mlpackage", "--weights", WEIGHTS],
+    "latency": ["latency", "list", SPEC, "--json"],
     "schema": ["schema", "-o", "schemas"],
     "doctor": ["doctor", "--json"],
 }  # fmt: skip

@@ -11,41 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from functools import cache, partial
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from efspec.batch.pieces import Piece, Pieces, Place, latency_of
 from efspec.blocks.distilled_head import DistilledHeadSpec
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.linear_head import LinearHeadSpec
-from efspec.blocks.network import ClassifierHead
+from efspec.blocks.network import HeadAlone
 from efspec.blocks.options import BlockSpec, DownsampleSpec, Part, Site, StemSpec
 from efspec.cost import LatencySource, Mes, Summary, bytes_of, score
 from efspec.cost.latency import milliseconds
 from efspec.cost.report import rated
 from efspec.errors import EfspecError
-from efspec.plan import Block, BlockError, Builder, SizeArg, Value, map_shape
+from efspec.plan import Block, BlockError, map_shape
 from efspec.spec.dump import drops, spec_hash
 from efspec.spec.resolve import MAX_PARAMETERS, resolve
 from efspec.spec.schema import NetworkSpec
 
 _PIECES = Pieces()
-
-
-class HeadAlone(Block):
-    """A classifier's head without its network, to be counted."""
-
-    inline = True
-
-    head: ClassifierHead
-    num_classes: SizeArg
-
-    def takes(self) -> Literal["any"]:
-        """See `Block.takes`."""
-        return "any"
-
-    def forward(self, b: Builder, x: Value) -> Value:
-        """The last stage's result to logits (num_classes,)."""
-        return self.head.forward(b, x, self.num_classes)
 
 
 def summarise(

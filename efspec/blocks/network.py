@@ -138,3 +138,20 @@ class Network(Block):
         assert self.num_classes is not None  # classifiers have classes
         x = b.call("stages", Chain(items=self.stages), x, var="x", purpose="other")
         return self.head.forward(b, x, self.num_classes)
+
+
+class HeadAlone(Block):
+    """A classifier's head without its network, to be counted or measured alone."""
+
+    inline: ClassVar[bool] = True
+
+    head: ClassifierHead
+    num_classes: SizeArg
+
+    def takes(self) -> Literal["any"]:
+        """See `Block.takes`."""
+        return "any"
+
+    def forward(self, b: Builder, x: Value) -> Value:
+        """The last stage's result to logits (num_classes,)."""
+        return self.head.forward(b, x, self.num_classes)

@@ -147,23 +147,35 @@ def _cell(cell: Cell) -> str:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[str], None]]:
+def progress(total: int, *, left: bool = False) -> Iterator[Callable[[str], None]]:
     """Show what is being done on standard error, where that is a terminal.
 
     Gives a function that is called at the start of each of `total` steps with what it does, and
     that stops there if Ctrl-C was pressed.
+
+    Args:
+        total: How many steps there are.
+        left: Whether to show how much time is left, where steps take about the same.
     """
     if not sys.stderr.isatty():
         yield lambda step: stop_if_seen()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
+        *([TextColumn("left:"), TimeRemainingColumn()] if left else []),
         console=Console(stderr=True),
         transient=True,
     ) as bar:

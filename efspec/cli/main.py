@@ -36,6 +36,7 @@ COMMANDS = (
     "import",
     "convert",
     "verify",
+    "latency",
     "schema",
     "doctor",
 )

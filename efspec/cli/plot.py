@@ -79,7 +79,7 @@ def chart(file: Path | None, x: Metric | None, y: Metric | None, *, timed: bool)
     for option, axis in (("--x", x), ("--y", y)):
         if axis in OF_LATENCY and not timed:
             raise typer.BadParameter("it is unknown without a latency", param_hint=option)
-    from efspec.diagram.pareto import check_matplotlib
+    from efspec.diagram.drawing import check_matplotlib
 
     check_matplotlib()
     return Chart(

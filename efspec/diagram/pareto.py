@@ -5,25 +5,21 @@ matplotlib draws it, and is imported only then.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from efspec.diagram.drawing import Form, drawn
 from efspec.diagram.labels import place_labels
-from efspec.diagram.style import DARK, LIGHT
+from efspec.diagram.style import LIGHT
 from efspec.diagram.text import printable
-from efspec.errors import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Form = Literal["svg", "png"]
-
 SIZE = (7.2, 4.8)
 """Width and height in inches: as wide as a page's text."""
-PNG_DPI = 200
 LOG_FROM = 10
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
 MAX_NAMED = 40
@@ -75,22 +71,6 @@ def front(points: Sequence[Point], x: Axis, y: Axis) -> list[int]:
     return found
 
 
-def check_matplotlib() -> None:
-    """Refuse to plot without matplotlib.
-
-    Raises:
-        EfspecError: When it is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise fail(
-            "missing-package",
-            "plots need matplotlib, which is not installed",
-            fix="pip install 'efspec[plot]'",
-        )
-
-
 def plot(points: Sequence[Point], x: Axis, y: Axis, form: Form) -> bytes:
     """A plot of at least one point, the same bytes each time.
 
@@ -103,34 +83,7 @@ def plot(points: Sequence[Point], x: Axis, y: Axis, form: Form) -> bytes:
     Raises:
         EfspecError: When matplotlib is not installed.
     """
-    check_matplotlib()
-    import matplotlib
-
-    style: Any = {  # what its type is changes with the version of matplotlib
-        "svg.hashsalt": "efspec",
-        "svg.fonttype": "none",  # text stays text
-        "font.family": "DejaVu Sans",
-        "font.size": 9.0,
-        "text.color": LIGHT.text,
-        "axes.labelcolor": LIGHT.text,
-        "axes.edgecolor": LIGHT.line,
-        "xtick.color": LIGHT.muted,
-        "ytick.color": LIGHT.muted,
-        "xtick.labelsize": 8.0,
-        "ytick.labelsize": 8.0,
-        "text.parse_math": False,
-    }
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # what a user's own settings are does not show
-        matplotlib.rcParams.update(style)
-        figure = _figure(points, x, y)
-        buffer = io.BytesIO()
-        if form == "png":
-            figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
-            return buffer.getvalue()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
-    return buffer.getvalue().replace(b"</style>", f"{_dark_rules()}</style>".encode(), 1)
+    return drawn(lambda: _figure(points, x, y), form)
 
 
 def _figure(points: Sequence[Point], x: Axis, y: Axis) -> Figure:
@@ -226,20 +179,3 @@ def _draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
         axis.set_label_text(f"{figure.label} ({better} is better)")
     axes.grid(color=LIGHT.line, alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _dark_rules() -> str:
-    """Rules that give each colour of the plot its dark counterpart on a dark screen."""
-    pairs = [
-        (LIGHT.background, DARK.background),
-        (LIGHT.text, DARK.text),
-        (LIGHT.muted, DARK.muted),
-        (LIGHT.line, DARK.line),
-        *((LIGHT.kinds[k].strong, DARK.kinds[k].strong) for k in ("plain", "attention")),
-    ]
-    rules = [
-        f'svg [style*="{what}: {light}"] {{ {what}: {dark} !important; }}'
-        for light, dark in pairs
-        for what in ("fill", "stroke")
-    ]
-    return "\n".join(["\n@media screen and (prefers-color-scheme: dark) {", *rules, "}\n"])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
+from pathlib import Path
 
 from efspec.cost import BlockLatency, Latency, Timing, count_module
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.latency.hull import Point, between, bounds, grouped, kind, nearest, place
 from efspec.latency.predict import predict, unseen
+from efspec.latency.runtimes import runtime_of
 from efspec.latency.table import DeviceTable, Figure
 from efspec.plan import Part, Plan, parts
 from efspec.plan.key import BlockKey, block_key
+from efspec.resources import folder, shipped_specs
 
 MAX_TOLD = 10
 """How many missing rows are told one by one."""
@@ -52,7 +55,7 @@ class Device:
         missing: dict[BlockKey, list[Part]] = {}
         for part in parts(plan):
             key = block_key(plan, part)
-            figure = self.figure(key) or self._fitted(plan, part, key)
+            figure = self.of_part(plan, part)
             if figure is None:
                 missing.setdefault(key, []).append(part)
                 continue
@@ -63,8 +66,13 @@ class Device:
             raise EfspecError(self._told(plan, missing))
         return Latency(tuple(found), self._fixed(), self.table.name)
 
+    def of_part(self, plan: Plan, part: Part) -> Figure | None:
+        """The latency of a part of a network, of rows or by the model; None where neither says."""
+        key = block_key(plan, part)
+        return self.figure(key) or self._fitted(plan, part, key)
+
     def figure(self, key: BlockKey) -> Figure | None:
-        """The latency of a part; None where the table does not say."""
+        """The latency that rows say a part has; None where they do not."""
         if key not in self._found:
             self._found[key] = self._figures.get(key) or self._interpolated(key)
         return self._found[key]
@@ -137,7 +145,7 @@ class Device:
                 f"{self.table.name} has no{' measured' * self._strict} latency of {key}",
                 field=where,
                 expected=self._unseen(plan, found[0]) or self._nearest(key),
-                fix=f"measure it: efspec latency measure {plan.name} -o {self.table.name}.yaml",
+                fix=f"measure it: {self._command(plan)}",
                 file=self._source,
             )
         if len(missing) > len(told):
@@ -150,6 +158,17 @@ class Device:
             return ""
         kinds = ", ".join(unseen(self.table.model, plan, part))
         return f"a part without {kinds}, of which the fitted model has seen none"
+
+    def _command(self, plan: Plan) -> str:
+        """The command that measures what is missing: here, or by packages on the device."""
+        spec = plan.name if plan.name in shipped_specs() else "SPEC"
+        shipped = Path(self._source).parent == folder("specs") / "devices"
+        device = self.table.name if shipped else self._source or "TABLE"
+        runtime = runtime_of(self.table.protocol.runtime)
+        if shipped or runtime is None:
+            strict = " --strict" * self._strict
+            return f"efspec latency probes {device} {spec} -o probes{strict}"
+        return f"efspec latency measure {spec} -o {device} --runtime {runtime}"
 
     def _nearest(self, key: BlockKey) -> str:
         """What is measured and most like a part."""

@@ -71,6 +71,11 @@ class Figure(Part):
     """What a tenth of the samples exceed; of a fitted figure, the high end of its interval."""
     n: Annotated[int, Field(ge=1), Expected("an integer from 1")] | None = None
     """How many samples."""
+    noise: (
+        Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), Expected("a share, from 0")]
+        | None
+    ) = None
+    """How far its samples contradict each other, as a share; above 0.05 it is in doubt."""
     method: Annotated[
         Method, Expected("measured, differenced, apportioned, interpolated or fitted")
     ]

@@ -171,18 +171,27 @@ def field_lines(start: str, value: object) -> list[str]:
     return lines
 
 
-def _words(value: object) -> list[str]:
-    """A value in flow style, in pieces between which a line may break."""
+def _words(value: object, *, inside: bool = False) -> list[str]:
+    """A value in flow style, in pieces between which a line may break.
+
+    Args:
+        value: The value.
+        inside: Whether it is in another, where commas stand between values.
+    """
     if isinstance(value, BaseModel):
         value = dict(value)
     if isinstance(value, dict):
         value = {key: value[key] for key in sorted(value, key=lambda key: key != "type")}
         items = [
-            [f"{key}: {words[0]}", *words[1:]] for key, v in value.items() for words in [_words(v)]
+            [f"{key}: {words[0]}", *words[1:]]
+            for key, v in value.items()
+            for words in [_words(v, inside=True)]
         ]
         return _enclosed("{", items, "}")
     if isinstance(value, list | tuple):
-        return _enclosed("[", [_words(v) for v in value], "]")
+        return _enclosed("[", [_words(v, inside=True) for v in value], "]")
+    if inside and isinstance(value, str) and "," in value:
+        return [orjson.dumps(value).decode()]
     return [_scalar(value)]
 
 

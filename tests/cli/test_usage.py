@@ -30,7 +30,7 @@ def test_help_names_commands_and_exit_codes(run: Run) -> None:
     for option in ("-h", "--help"):
         result = run(option)
         assert (result.code, result.err) == (0, "")
-        assert all(f"\n  {command} " in result.out for command in COMMANDS)
+        assert all(f"\n  {command} " in result.out for command in (*COMMANDS, "latency"))
         assert "Exit codes: 0 fine, 1 the input is wrong, 2 wrong usage, 3" in result.out
         assert "..." not in result.out.split("Commands:")[1]  # each line says all of it
 

@@ -37,6 +37,8 @@ assert not heavy, heavy
         (["diff", "v1_l1", "v2_s1"], ()),
         (["diff", "v1_l1", "v2_s1", "--json"], ()),
         (["generate", "v2_s1"], ("jinja2",)),
+        (["latency", "list", "v2_s1"], ()),
+        (["latency", "--help"], ()),
         (["schema", "network"], ()),
         (["doctor"], ()),
         (["--help"], ()),

@@ -119,6 +119,8 @@ def test_noise_between_small_rows_is_no_contradiction() -> None:
         (dump_table(SMALL).replace("method: measured", "method: guessed"), "unknown-value"),
         (dump_table(SMALL)[:-20], "yaml-syntax"),
         (dump_table(SMALL).replace("n: 10", "n: 0"), "out-of-range"),
+        (dump_table(SMALL).replace("n: 10", "n: 10, noise: -0.1"), "out-of-range"),
+        (dump_table(SMALL).replace("n: 10", "n: 10, noise: .nan"), "out-of-range"),
     ],
 )
 def test_what_is_wrong_is_told(text: str, name: str, tmp_path: Path) -> None:
@@ -126,6 +128,12 @@ def test_what_is_wrong_is_told(text: str, name: str, tmp_path: Path) -> None:
         read(text, tmp_path)
     assert name in {d.name for d in error.value.diagnostics}
     assert {d.file for d in error.value.diagnostics} == {str(tmp_path / "table.yaml")}
+
+
+def test_words_with_commas_are_read_back(tmp_path: Path) -> None:
+    words = PROTOCOL.model_copy(update={"unit": "cpu, 2 threads", "runtime": "a: b, [c], {d}"})
+    whole = SMALL.model_copy(update={"protocol": words, "description": "One, two"})
+    assert read(dump_table(whole), tmp_path) == whole
 
 
 def test_a_table_has_limits(tmp_path: Path) -> None:

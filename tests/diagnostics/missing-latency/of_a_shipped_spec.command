@@ -1,0 +1,1 @@
+score v2_s0 --device _table.yaml

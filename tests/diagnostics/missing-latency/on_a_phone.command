@@ -1,0 +1,1 @@
+score _tiny.yaml --device _phone.yaml

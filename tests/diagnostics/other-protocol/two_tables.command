@@ -1,0 +1,1 @@
+latency merge _table.yaml _half.yaml -o merged.yaml
