@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("list", "measure", "probes", "merge", "show")
+COMMANDS = ("list", "measure", "probes", "fit", "merge", "show")
 """Names of the commands below `latency`, each in a module of its own, in the order of the help."""
 
 

@@ -72,10 +72,10 @@ def _print(table: DeviceTable) -> None:
     title = f"{table.name}: {', '.join(word for word in said if word)}"
     print_table(["part", "ms", "p10", "p90", "n", "noise", "known"], rows, title)
     if table.model:
-        _print_model(table.model)
+        print_model(table.model)
 
 
-def _print_model(model: CostModelSpec) -> None:
+def print_model(model: CostModelSpec) -> None:
     """Show how a cost model compares with networks, and what they leave open."""
     from efspec.latency.residuals import residuals
 

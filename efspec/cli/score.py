@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efspec.cli.console import print_count, ticking
+from efspec.cli.console import print_count, print_notes, ticking
 from efspec.cli.files import write_lines
 from efspec.cli.options import (
     InputFormat,
@@ -163,6 +163,7 @@ def score(
         _print(scored, chosen, by, output, many=False)
         if plotted:
             write_plot(plotted)
+        print_notes(_remarks(spec, source))
         return
     whole = by is None and chosen is not Format.json
     loaded = _Loaded(specs, sets, input_format)
@@ -205,6 +206,16 @@ class _Loaded:
         self.mistakes += len(error.diagnostics)
         for diagnostic in error.diagnostics:
             typer.echo(diagnostic.render(), err=True)
+
+
+def _remarks(spec: NetworkSpec, source: LatencySource | None) -> list[str]:
+    """What is to be said of how far the latencies of a network are to be believed."""
+    if source is None:  # what follows takes time
+        return []
+    from efspec.latency import Device
+    from efspec.spec.resolve import resolve
+
+    return source.remarks(resolve(spec)) if isinstance(source, Device) else []
 
 
 def _summary(spec: NetworkSpec, source: LatencySource | None, constants: Mes | None) -> Scored:

@@ -9,7 +9,7 @@ from pathlib import Path
 from efspec.cost import BlockLatency, Latency, Timing, count_module
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.latency.hull import Point, between, bounds, grouped, kind, nearest, place
-from efspec.latency.predict import predict, unseen
+from efspec.latency.predict import beyond, predict, unseen
 from efspec.latency.runtimes import runtime_of
 from efspec.latency.table import DeviceTable, Figure
 from efspec.plan import Part, Plan, parts
@@ -76,6 +76,17 @@ class Device:
         if key not in self._found:
             self._found[key] = self._figures.get(key) or self._interpolated(key)
         return self._found[key]
+
+    def remarks(self, plan: Plan) -> list[str]:
+        """What keeps a network's figures from being believed as much as others."""
+        if self.table.model is None or self._strict:
+            return []
+        found = beyond(self.table.model, plan)
+        if not found:
+            return []
+        more = f", and {len(found) - 1} more" if found[1:] else ""
+        told = f"{found[0]}{more}"
+        return [f"beyond what the model of {self.table.name} was fitted to: {told}"]
 
     def _fixed(self) -> Timing | None:
         figure = self.table.network
