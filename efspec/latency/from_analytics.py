@@ -55,7 +55,7 @@ def _ops(source: Source) -> Iterator[ProfiledOp]:
         runtimes = _RUNTIMES.search(line)
         times = dict(_RUNTIME.findall(runtimes[1])) if runtimes else {}
         backend = selected[1]
-        name = _NAME.search(line, line.rfind("[", 0, selected.start())) or _MADE.search(line)
+        name = _NAME.search(line) or _MADE.search(line)
         yield ProfiledOp(
             name=name[1] if name else "",
             weight=_number(times.get(backend, "0"), source, number, line),

@@ -6,12 +6,15 @@ It needs a Mac with macOS 14.4 or later and coremltools 8.3 or later, and nothin
 Mac alone while it runs. Then, where efspec is: efspec latency import NETWORK.json -o TABLE.yaml
 """
 
+from __future__ import annotations
+
 import argparse
 import datetime
 import json
 import platform
 import subprocess
 import sys
+from typing import Any
 
 KIND = "coremltools"
 FORMAT = 1
@@ -25,7 +28,7 @@ DEVICES = {
 }
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Write the profile of the package that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("package", help="a .mlpackage folder")
@@ -38,13 +41,14 @@ def main(arguments=None):
     sys.stdout.write("\n")
 
 
-def profile(package, units, runs):
+def profile(package: str, units: str, runs: int) -> dict[str, Any]:
     """What is found about a package."""
     import coremltools as ct
 
     unit = ct.ComputeUnit[UNITS[units]]
     model = ct.models.MLModel(package, compute_units=unit)
     description = model.get_spec().description
+    inputs = {one.name: example(one.type) for one in description.input}
     return {
         "efspec": FORMAT,
         "profile": KIND,
@@ -63,12 +67,12 @@ def profile(package, units, runs):
             if name.startswith("efspec.")
         },
         "load_ns": model.load_duration_in_nano_seconds,
-        "samples_ns": samples(model, {one.name: example(one.type) for one in description.input}, runs),
+        "samples_ns": samples(model, inputs, runs),
         "ops": ops(model.get_compiled_model_path(), unit),
     }
 
 
-def samples(model, inputs, runs):
+def samples(model: Any, inputs: dict[str, Any], runs: int) -> list[int]:
     """How long each prediction took by Core ML's own clock; the first ones do not count."""
     found = []
     for _ in range(WARM_UPS + runs):
@@ -77,7 +81,7 @@ def samples(model, inputs, runs):
     return found[WARM_UPS:]
 
 
-def ops(compiled, unit):
+def ops(compiled: str, unit: Any) -> list[dict[str, Any]]:
     """The ops that take time, with Core ML's estimate of the share of each."""
     from coremltools.models.compute_plan import MLComputePlan
 
@@ -100,7 +104,7 @@ def ops(compiled, unit):
     return found
 
 
-def example(kind):
+def example(kind: Any) -> Any:
     """An input: random numbers, or a grey image."""
     import numpy as np
 
@@ -112,7 +116,7 @@ def example(kind):
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
-def precision(inputs):
+def precision(inputs: Any) -> str | None:
     """What the numbers of a tensor input are of; None of an image, which does not tell."""
     from coremltools.proto.FeatureTypes_pb2 import ArrayFeatureType
 
@@ -121,7 +125,7 @@ def precision(inputs):
     return names.get(kinds["multiArrayType"].dataType) if "multiArrayType" in kinds else None
 
 
-def device():
+def device() -> str:
     """The name of this Mac's processor."""
     command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
