@@ -199,5 +199,6 @@ def _table(
     protocol = protocol_of(given, new.said, before, new.file)
     name = before.name if before else table_name(output)
     fresh = unchecked(name, protocol, new.rows, new.network, new.description)
-    choice = prefer.value if prefer else None
-    return extended(before, fresh, choice, str(output), new.file)
+    return extended(
+        before, fresh, prefer.value if prefer else None, file=str(output), source=new.file
+    )

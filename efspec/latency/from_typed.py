@@ -46,7 +46,7 @@ def is_typed(sheet: Sheet) -> bool:
     """Whether a table is a report."""
     known = {word for words in WHOLE.values() for word in words}
     has_ops = bool(sheet.column(KEYS[1:]) and sheet.column(WEIGHTS))
-    return has_ops or (not sheet.columns and bool(known & sheet.fields.keys()))
+    return has_ops or (not sheet.columns and bool(known & sheet.facts.keys()))
 
 
 def typed_profile(sheet: Sheet) -> Profile:
@@ -78,7 +78,7 @@ def said_in(sheet: Sheet) -> dict[str, str]:
     """
     known = {word for words in WHOLE.values() for word in words} | {*COUNT}
     said = {"runtime": "Core ML"}
-    for word, (key, value, _) in sheet.fields.items():
+    for word, (key, value, _) in sheet.facts.items():
         if word in PROTOCOL_WORDS:
             name = PROTOCOL_WORDS[word]
             said[name] = unit_of(value.text) if name == "unit" else value.text
@@ -97,8 +97,8 @@ def said_in(sheet: Sheet) -> dict[str, str]:
 def count_of(sheet: Sheet) -> int | None:
     """How many samples a table says that there were."""
     for word in COUNT:
-        if word in sheet.fields:
-            return whole_number(sheet.fields[word][1])
+        if word in sheet.facts:
+            return whole_number(sheet.facts[word][1])
     return None
 
 
@@ -120,8 +120,8 @@ def whole_number(cell: Cell) -> int:
 
 def _time(sheet: Sheet, words: tuple[str, ...]) -> int | None:
     for word in words:
-        if word in sheet.fields:
-            key, value, unit = sheet.fields[word]
+        if word in sheet.facts:
+            key, value, unit = sheet.facts[word]
             return nanoseconds(value.milliseconds(unit), value.place(), key.text)
     return None
 

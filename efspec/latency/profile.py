@@ -128,7 +128,7 @@ def checked(ops: Iterable[ProfiledOp], source: Source) -> tuple[ProfiledOp, ...]
     Raises:
         EfspecError: When they are too many.
     """
-    shared = []
+    shared: list[ProfiledOp] = []
     for op in ops:
         if len(shared) >= MAX_OPS:
             raise too_many(source)

@@ -13,7 +13,7 @@ from efspec.spec.source_map import Place, Source
 
 KEYS = ("file", "name", "output", "op name", "operation name", "layer", "op", "operation")
 """Words for the column that says what a row is of, the most exact first."""
-MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3}  # noqa: RUF001 - both
+MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3}
 """Milliseconds in each unit of time; there are two characters for micro."""
 
 _UNIT = "|".join([*MS, "%"])
@@ -86,13 +86,13 @@ class Sheet(Record):
 
     Attributes:
         source: The file.
-        fields: The values before the header by their words, each with the unit of its word.
+        facts: The values before the header by their words, each with the unit of its word.
         columns: The columns by the words of the header; none if there is no header.
         rows: What is below the header.
     """
 
     source: Source
-    fields: Mapping[str, tuple[Cell, Cell, str]]
+    facts: Mapping[str, tuple[Cell, Cell, str]]
     columns: Mapping[str, Column]
     rows: Sequence[Sequence[Cell]]
 
@@ -108,7 +108,7 @@ def read_sheet(source: Source) -> Sheet:
         EfspecError: When a row has not the columns of the header, or there are too many.
     """
     lines = _lines(source)
-    fields: dict[str, tuple[Cell, Cell, str]] = {}
+    facts: dict[str, tuple[Cell, Cell, str]] = {}
     columns: dict[str, Column] = {}
     rows: list[list[Cell]] = []
     for cells in lines:
@@ -123,13 +123,13 @@ def read_sheet(source: Source) -> Sheet:
                 raise fail("duplicate-key", "two columns of one name", **cells[0].place())
         elif len(cells) >= 2 and cells[1].text:
             word, unit = words[0]
-            if word in fields:
+            if word in facts:
                 message = f"`{cells[0].text}` is here twice"
                 raise fail("duplicate-key", message, fix="remove one", **cells[0].place())
-            fields[word] = (cells[0], cells[1], unit)
+            facts[word] = (cells[0], cells[1], unit)
         else:
             raise _no_row(cells[0], "`field, value`, or a header with a column `name` or `file`")
-    return Sheet(source, fields, columns, rows)
+    return Sheet(source, facts, columns, rows)
 
 
 def _lines(source: Source) -> Iterator[list[Cell]]:
