@@ -163,13 +163,14 @@ def rows_of_profile(
     apportioned = apportion(plan, profile.ops, profile.prediction, _ids(about, origin))
     if not allow_unmapped or not apportioned.rows:
         check_mapped(apportioned, profile.file)
+    ran = f"; ran on {shares(apportioned.units)}" if apportioned.units else ""
     return NewRows(
         file=profile.file,
         rows=apportioned.rows,
         network=None,
         said=said,
         units=apportioned.units,
-        description=f"Apportioned from a {profile.format}; ran on {shares(apportioned.units)}.",
+        description=f"Apportioned, {profile.format}{ran}.",
         notes=tuple(_notes(apportioned, profile)),
     )
 

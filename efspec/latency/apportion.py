@@ -25,6 +25,8 @@ MAX_UNMAPPED = 0.03
 """The share of a prediction that may be in ops of which no part is known."""
 MAX_TOLD = 5
 """How many such ops are told one by one."""
+UNSAID = "not said"
+"""What stands for the compute unit of an op of which the profile does not tell it."""
 BESIDE = ""
 """What stands for a part where an op is none of the plan's."""
 
@@ -35,7 +37,7 @@ class Apportioned(Record):
     Attributes:
         rows: Latency of each kind of part.
         times: Nanoseconds of each part, by its path.
-        units: The share of each compute unit, the largest first.
+        units: The share of each compute unit, the largest first; none if no op's is told.
         beside: The share of ops that are none of the plan's: what prepares an image, say.
         unmapped: Ops of which no part is known with their shares, the largest first.
         silent: Paths of parts of which the profile has no op.
@@ -70,7 +72,7 @@ def apportion(
     units: dict[str, float] = defaultdict(float)
     for op in ops:
         path = part_of(op.name)
-        units[op.unit or "not said"] += op.weight / whole
+        units[op.unit or UNSAID] += op.weight / whole
         if path is None:
             unmapped[op.name] += op.weight / whole
         else:
@@ -88,7 +90,7 @@ def apportion(
     return Apportioned(
         rows={key: _figure(found, prediction) for key, found in of_key.items()},
         times=times,
-        units=_largest_first(units),
+        units=_largest_first(units) if units.keys() != {UNSAID} else {},
         beside=beside,
         unmapped=tuple(_largest_first(unmapped).items()),
         silent=tuple(silent),

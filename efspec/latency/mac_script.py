@@ -121,8 +121,8 @@ def precision(inputs: Any) -> str | None:
     from coremltools.proto.FeatureTypes_pb2 import ArrayFeatureType
 
     names = {ArrayFeatureType.FLOAT16: "fp16", ArrayFeatureType.FLOAT32: "fp32"}
-    kinds = {one.type.WhichOneof("Type"): one.type for one in inputs}
-    return names.get(kinds["multiArrayType"].dataType) if "multiArrayType" in kinds else None
+    arrays = [one.type for one in inputs if one.type.WhichOneof("Type") == "multiArrayType"]
+    return names.get(arrays[0].multiArrayType.dataType) if arrays else None
 
 
 def device() -> str:

@@ -140,7 +140,7 @@ def _lines(source: Source) -> Iterator[list[Cell]]:
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            (values,) = csv.reader([line], delimiter=delimiter, strict=True)
+            (values,) = csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True)
         except (csv.Error, ValueError):
             place = source.place(number, 0)
             raise fail("bad-row", "its quotes do not match", **place) from None
