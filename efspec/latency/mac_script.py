@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib
 import json
 import platform
 import subprocess
@@ -109,9 +110,8 @@ def example(kind: Any) -> Any:
     import numpy as np
 
     if kind.WhichOneof("Type") == "imageType":
-        from PIL import Image  # pip install pillow
-
-        return Image.new("RGB", (kind.imageType.width, kind.imageType.height), (127, 127, 127))
+        image = importlib.import_module("PIL.Image")  # pip install pillow: only images need it
+        return image.new("RGB", (kind.imageType.width, kind.imageType.height), (127, 127, 127))
     shape = tuple(kind.multiArrayType.shape)
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 

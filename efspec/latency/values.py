@@ -107,7 +107,11 @@ class Given:
         shown = ascii(self.value) if isinstance(self.value, str | int | float) else "it"
         shown = shown if len(shown) <= 40 else f"{shown[:36]}..."
         return fail(
-            "wrong-type", f"{shown} is not", field=self.field, expected=expected, **self.place()
+            "wrong-type",
+            f"{shown} is something else",
+            field=self.field,
+            expected=expected,
+            **self.place(),
         )
 
 
