@@ -187,3 +187,21 @@ def test_a_table_may_go_to_standard_output(run: Run, tiny: Path, tmp_path: Path)
 @pytest.mark.parametrize("arguments", [(), ("t.csv",)])
 def test_what_is_needed_is_asked_for(run: Run, arguments: tuple[str, ...]) -> None:
     assert run("latency", "import", *arguments).code == 2
+
+
+def test_packages_of_probes_lead_back_to_rows(run: Run, tiny: Path, tmp_path: Path) -> None:
+    assert run("latency", "probes", "phone.yaml", tiny, "-o", "probes").code == 0
+    packages = json.loads((tmp_path / "probes" / "manifest.json").read_text())["packages"]
+    lines = ["device,iPhone 12", "os,iOS 16.1", "unit,all", "file,prediction_ms"]
+    lines += [f"{one['file']},{0.25 + 0.05 * one['copies']:.2f}" for one in packages]
+    (tmp_path / "probes" / "times.csv").write_text("\n".join(lines))
+    arguments = ("latency", "import", "probes/times.csv", "--precision", "fp16", "-o", "phone.yaml")
+    result = run(*arguments)
+    assert (result.code, result.err) == (0, "")
+    table = read_table(tmp_path / "phone.yaml")
+    assert {figure.p50_ns for figure in table.rows.values()} == {50_000}
+    assert table.network is not None
+    assert table.network.p50_ns == 250_000
+    plan = resolve(load(tiny))
+    assert table.rows.keys() == {block_key(plan, part).text for part in parts(plan)}
+    assert run("score", tiny, "--device", "phone.yaml", "--strict").code == 0
