@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -176,8 +177,8 @@ def rows_of_profile(
 
 
 def shares(units: Mapping[str, float]) -> str:
-    """The shares of compute units in words."""
-    return ", ".join(f"{unit} {share:.1%}" for unit, share in units.items())
+    """The shares of the compute units with the most, in words."""
+    return ", ".join(f"{unit} {share:.1%}" for unit, share in islice(units.items(), MAX_TOLD))
 
 
 def print_new(new: NewRows, name: str) -> None:
@@ -244,6 +245,8 @@ def _ids(metadata: Mapping[str, str], origin: str) -> dict[str, str] | None:
 
 
 def _notes(apportioned: Apportioned, profile: Profile) -> Iterator[str]:
+    from efspec.importers.document import printable
+
     if profile.load_ns:
         yield f"loading takes {profile.load_ns / 1e6:,.1f} ms, which no row holds"
     if profile.compile_ns:
@@ -251,7 +254,8 @@ def _notes(apportioned: Apportioned, profile: Profile) -> Iterator[str]:
     if apportioned.beside:
         yield f"{apportioned.beside:.1%} is beside the network, as for an image, and in no row"
     for op, share in apportioned.unmapped[:MAX_TOLD]:
-        yield f"{op or 'an op without a name'}: {share:.1%} is left out: no part is known of it"
+        name = printable(op) or "an op without a name"
+        yield f"{name}: {share:.1%} is left out, since no part is known of it"
     more = apportioned.unmapped[MAX_TOLD:]
     if more:
         yield f"{len(more):,} more: {sum(s for _, s in more):.1%} is left out, too"

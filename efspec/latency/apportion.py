@@ -13,6 +13,7 @@ from efspec.coreml.emit import LABEL, PROBABILITIES
 from efspec.coreml.names import Names
 from efspec.deploy import deploy
 from efspec.errors import EfspecError, fail
+from efspec.importers.document import printable
 from efspec.latency.profile import Prediction, ProfiledOp
 from efspec.latency.sampling import quantile
 from efspec.latency.table import Figure
@@ -23,6 +24,8 @@ from efspec.record import Record
 
 MAX_UNMAPPED = 0.03
 """The share of a prediction that may be in ops of which no part is known."""
+MAX_WORDS = 8
+"""How many words behind an op's name may be a compiler's."""
 MAX_TOLD = 5
 """How many such ops are told one by one."""
 UNSAID = "not said"
@@ -105,7 +108,9 @@ def check_mapped(apportioned: Apportioned, file: str) -> None:
     """
     share = sum(share for _, share in apportioned.unmapped)
     if share > MAX_UNMAPPED or not apportioned.rows:
-        named = [f"{name or 'no name'} {part:.1%}" for name, part in apportioned.unmapped]
+        named = [
+            f"{printable(name) or 'no name'} {part:.1%}" for name, part in apportioned.unmapped
+        ]
         more = f" and {len(named) - MAX_TOLD:,} more" * (len(named) > MAX_TOLD)
         raise fail(
             "unmapped-ops",
@@ -162,7 +167,7 @@ def _parts_by_name(plan: Plan, table: Mapping[str, str] | None) -> Callable[[str
         if name in paths:
             return paths[name]
         # A compiler that splits an op, or adds one to it, adds words to its name.
-        while "_" in name:
+        for _ in range(MAX_WORDS):
             name = name.rpartition("_")[0]
             if name in paths and name not in outputs:
                 return paths[name]

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from efspec.errors import Diagnostic, EfspecError
+from efspec.importers.document import printable
 from efspec.latency.devices import dump_table
 from efspec.latency.merge import Prefer, check_same_protocol, merge
 from efspec.latency.table import DeviceTable, Figure, Protocol
+from efspec.latency.values import MAX_TEXT
 from efspec.plan.key import BlockKey
 from efspec.spec.explain import explain
 from efspec.spec.reading import part_of
@@ -39,7 +41,8 @@ def protocol_of(
         EfspecError: When nothing tells one of its fields, or one cannot be so.
     """
     before = table.protocol.model_dump(exclude={"date", "tool"}) if table else {}
-    fields = {**before, **said, **given}
+    told = {name: printable(text, MAX_TEXT) for name, text in {**said, **given}.items()}
+    fields = {**before, **told}
     missing = [
         Diagnostic(
             "missing-protocol",

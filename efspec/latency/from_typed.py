@@ -57,6 +57,12 @@ def typed_profile(sheet: Sheet) -> Profile:
     """
     times = {what: _time(sheet, words) for what, words in WHOLE.items()}
     prediction = times["prediction"]
+    known = [ns for what in ("p10", "prediction", "p90") if (ns := times[what]) is not None]
+    if known != sorted(known):
+        words = (*WHOLE["p10"], *WHOLE["p90"])
+        key, _, _ = next(sheet.facts[word] for word in words if word in sheet.facts)
+        message = "p10, the median and p90 do not rise"
+        raise fail("not-in-order", message, field=key.text, **key.place())
     return Profile(
         file=sheet.source.name,
         format="typed report",

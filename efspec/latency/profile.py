@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from efspec.cost.latency import NS_PER_MS
 from efspec.errors import EfspecError, fail
+from efspec.importers.document import printable
 from efspec.latency.sampling import quantile
 from efspec.latency.table import MAX_NS
 from efspec.record import Record
@@ -13,6 +14,8 @@ from efspec.spec.source_map import Place, Source
 
 MAX_OPS = 100_000
 """How many ops a profile may list."""
+MAX_UNIT = 40
+"""How much is kept of a word for a compute unit that is not known."""
 
 UNITS = {
     "all": "all",
@@ -90,8 +93,9 @@ class Profile(Record):
 
 
 def unit_of(word: str) -> str:
-    """What tables call a compute unit; a word that is not known stays as it is."""
-    return UNITS.get(" ".join(word.replace("_", " ").replace("-", " ").lower().split()), word)
+    """What tables call a compute unit; a word that is not known stays much as it is."""
+    known = UNITS.get(" ".join(word.replace("_", " ").replace("-", " ").lower().split()))
+    return known or printable(word, MAX_UNIT)
 
 
 def prediction_of(samples_ns: Sequence[float]) -> Prediction:
