@@ -205,3 +205,27 @@ def test_packages_of_probes_lead_back_to_rows(run: Run, tiny: Path, tmp_path: Pa
     plan = resolve(load(tiny))
     assert table.rows.keys() == {block_key(plan, part).text for part in parts(plan)}
     assert run("score", tiny, "--device", "phone.yaml", "--strict").code == 0
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+def test_rows_that_contradict_are_refused(run: Run, tmp_path: Path, at_once: bool) -> None:
+    keys = {
+        "a": "FFN(hidden_dim=16; act=gelu) @ 8x8x8",
+        "b": "FFN(hidden_dim=32; act=gelu) @ 8x8x8",
+    }
+    packages = [
+        {"file": f"{name}{copies}", "key": key, "copies": copies, "kind": "chain"}
+        for name, key in keys.items()
+        for copies in (1, 5)
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"efspec": 1, "packages": packages}))
+    times = {"a": "a1,1\na5,400\n", "b": "b1,1\nb5,1.1\n"}
+    head = "device,iPhone 12\nos,iOS 16.1\nunit,all\nprecision,fp16\nfile,median_ms\n"
+    codes, errors = [], ""
+    for rows in ("".join(times.values()),) if at_once else times.values():
+        (tmp_path / "times.csv").write_text(head + rows)
+        result = run("latency", "import", "times.csv", "-o", "phone.yaml")
+        codes.append(result.code)
+        errors += result.err
+    assert codes == ([1] if at_once else [0, 1])
+    assert "error[contradictory-rows]" in errors
