@@ -40,7 +40,7 @@ def protocol_of(
     Raises:
         EfspecError: When nothing tells one of its fields, or one cannot be so.
     """
-    before = table.protocol.model_dump(exclude={"date", "tool"}) if table else {}
+    before = table.protocol.model_dump(exclude={"batch", "date", "tool"}) if table else {}
     told = {name: printable(text, MAX_TEXT) for name, text in {**said, **given}.items()}
     fields = {**before, **told}
     missing = [
