@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("list", "measure", "probes", "fit", "merge", "show")
+COMMANDS = ("list", "measure", "probes", "import", "fit", "merge", "show")
 """Names of the commands below `latency`, each in a module of its own, in the order of the help."""
 
 
@@ -23,5 +23,5 @@ def latency() -> None:
 
     A table says how long the parts of networks take on a device, and how each figure is known.
     `list` tells which parts networks have, `measure` times them on this machine, and `probes`
-    writes packages to time them elsewhere.
+    writes packages to time them elsewhere; `import` takes what was timed there.
     """

@@ -14,6 +14,9 @@ from efspec.record import Record
 TRAINING_ONLY = frozenset({"layer_scale", "drop_path"})
 """Fields of blocks that leave nothing in a network that is deployed."""
 
+MAX_DIGITS = 12
+"""How long a size in a key may be; no network has such."""
+
 _WORD = re.compile(r"[\w.+-]+")
 _PAIRS = r"(?:\w+=[\w.+~-]+(?:, \w+=[\w.+~-]+)*)?"
 KEY_PATTERN = rf"^(\w+)\(({_PAIRS})(?:; ({_PAIRS}))?\) @ (\d+(?:x\d+)*)$"
@@ -54,18 +57,22 @@ def parse_key(text: str) -> BlockKey | None:
     match = _KEY.match(text)
     if match is None:
         return None
-    type_, sizes, options, shape = match.groups()
-    numbers = _pairs(sizes)
-    if not all(value.isdecimal() for _, value in numbers):
+    type_, written, options, shape = match.groups()
+    pairs, sides = _pairs(written), shape.split("x")
+    if not all(map(_is_size, [*(value for _, value in pairs), *sides])):
         return None
-    sides = tuple(map(int, shape.split("x")))
-    key = _key(type_, {n: int(v) for n, v in numbers}, dict(_pairs(options or "")), sides)
+    sizes = {name: int(value) for name, value in pairs}
+    key = _key(type_, sizes, dict(_pairs(options or "")), tuple(map(int, sides)))
     return key if key.text == text else None  # another order, or a number with zeros before it
 
 
 def block_key(plan: Plan, part: Part) -> BlockKey:
     """The key of a part of a network."""
     return _module_key(part.module) if part.module else _head_key(plan, part)
+
+
+def _is_size(text: str) -> bool:
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

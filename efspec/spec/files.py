@@ -76,33 +76,34 @@ def opened(path: Path) -> BinaryIO:
         raise fail("unreadable-file", "no file can be called so", file=str(path)) from None
 
 
-def read_bytes(path: Path) -> bytes:
-    """The contents of a file, or more than a spec may have.
+def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """The contents of a file, or a byte more than it may have.
 
     Raises:
         EfspecError: When it cannot be read.
     """
     try:
         with opened(path) as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(limit + 1)
     except OSError as error:  # what opens need not be readable
         raise _unreadable(path, error) from None
 
 
-def decode(data: bytes | str, name: str, first_line: int = 1) -> Source:
+def decode(data: bytes | str, name: str, first_line: int = 1, limit: int = MAX_BYTES) -> Source:
     """A text from what was read.
 
     Args:
         data: UTF-8, with or without a byte-order mark, or text.
         name: What diagnostics call it.
         first_line: Number of its first line.
+        limit: How many bytes it may have.
 
     Raises:
         EfspecError: When it is too large, is not UTF-8, or holds control characters.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > limit:
         what = f"line {first_line}" if first_line > 1 else "it"
-        message = f"{what} is larger than {MAX_BYTES // 1024:,} KiB"
+        message = f"{what} is larger than {limit // 1024:,} KiB"
         raise fail("file-too-large", message, file=name)
     if isinstance(data, bytes):
         try:

@@ -55,6 +55,8 @@ def test_any_key_is_read_as_it_is_written(
         "FFN(a=1, a=2) @ 3",
         "FFN(b=1, a=2) @ 3",
         "FFN(a=01) @ 3",
+        f"FFN(a={'9' * 400}) @ 3",
+        f"FFN(a=1) @ {'9' * 400}",
         "FFN(a=x) @ 3",
         "FFN(a=1;) @ 3",
         "FFN(a=1) @ 3x",

@@ -1,0 +1,1 @@
+latency import _tiny.yaml --spec _tiny.yaml -o t.yaml

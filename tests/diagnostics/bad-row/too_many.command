@@ -1,0 +1,1 @@
+latency import _typed.csv --spec _tiny.yaml -o t.yaml

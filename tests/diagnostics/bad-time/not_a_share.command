@@ -1,0 +1,1 @@
+latency import _analytics.mil --spec _tiny.yaml -o t.yaml

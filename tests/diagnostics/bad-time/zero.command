@@ -1,0 +1,1 @@
+latency import _profile.csv --spec _tiny.yaml --total-ms 0 -o t.yaml

@@ -1,0 +1,1 @@
+latency import _profile.csv -o t.yaml

@@ -1,0 +1,1 @@
+latency import _whole.csv --spec _tiny.yaml -o t.yaml

@@ -1,0 +1,1 @@
+latency import _times.csv --manifest _manifest.json -o t.yaml

@@ -1,0 +1,1 @@
+latency import _other.json --spec _tiny.yaml -o t.yaml

@@ -1,0 +1,1 @@
+latency import _profile.csv _times.csv -o t.yaml
