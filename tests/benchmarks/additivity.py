@@ -226,6 +226,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--warm", action="store_true", help="do not empty caches before calls")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/additivity"))
     given = parser.parse_args()
     effort = Effort(rounds=given.rounds, limit=given.limit, seed=given.seed)
@@ -234,6 +235,7 @@ def main() -> None:
     plans = sampled(space, given.specs, given.seed)
     began = time.monotonic()
     with runner(given.runtime, Setting(threads=given.threads)) as running:
+        running = running.replaced(empty=None) if given.warm else running
         first = measured_table(cover, running, effort)
         wholes, watched = measured_wholes(plans, first, reference(cover[0]), running, effort)
         again = measured_table(cover, running, effort.replaced(seed=given.seed + 1))
