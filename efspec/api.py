@@ -69,18 +69,24 @@ def resolve(spec: Network) -> Plan:
 
 
 def score(
-    spec: Network, *, latency: LatencySource | float | None = None, mes: Mes | None = None
+    spec: Network,
+    *,
+    latency: LatencySource | float | None = None,
+    device: str | Path | None = None,
+    mes: Mes | None = None,
 ) -> Score:
     """What a network costs: parameters, MACs, memory and, with a latency, MES.
 
     Args:
         spec: The network.
         latency: Milliseconds of the whole network, or a source that knows them.
+        device: A device instead, shipped or a table's file, that says how long its parts take.
         mes: Constants of the Mobile Efficiency Score; those of the paper by default.
 
     Raises:
-        EfspecError: When the spec cannot be resolved, a latency is none, the MES is too large a
-            number, or its constants have no latency to go with.
+        EfspecError: When the spec cannot be resolved, a latency is none, the device's table does
+            not say how long a part takes, the MES is too large a number, or its constants have no
+            latency to go with.
     """
     from efspec.cost import given
     from efspec.cost import score as score_plan
@@ -89,6 +95,12 @@ def score(
         isinstance(latency, int | float) and not 0 < latency < math.inf
     ):
         raise fail("bad-latency", f"{latency} milliseconds", expected="a number above 0")
+    if device is not None:
+        if latency is not None:
+            raise fail("conflicting-options", "both a latency and a device", fix="give one")
+        from efspec.latency import device_source
+
+        latency = device_source(device)
     if mes is not None and latency is None:
         raise fail("no-latency", "a MES needs a latency", fix="give `latency`, or no `mes`")
     source = given(latency) if isinstance(latency, int | float) else latency
@@ -212,6 +224,7 @@ def export(
     opset: int | None = None,
     license: str = "",
     package: PackageOptions | None = None,
+    device: str | Path | None = None,
 ) -> dict[str, Path]:
     """Write what a user takes away into a folder, as `efspec build` does.
 
@@ -227,6 +240,7 @@ def export(
         opset: Operator set of `onnx`; None for the one that most runtimes take it best in.
         license: What packages and ONNX files are to say of their license.
         package: What the package of `coreml` is to be like; see `efspec.coreml.options`.
+        device: A device, shipped or a table's file, of which the card is to tell the latency.
 
     Returns:
         The path of each artefact, by target.
@@ -236,11 +250,13 @@ def export(
     """
     from efspec.cli.artefacts import write_artefacts
     from efspec.cli.targets import Ingredients, Options
+    from efspec.latency import device_source
     from efspec.plan import Plan
 
     source = None if weights is None else _source(weights, None, new_head, from_size)
     remarks: list[str] = []
-    options = Options(dynamic_batch=dynamic_batch, license=license, package=package)
+    known = device_source(device) if device is not None else None
+    options = Options(dynamic_batch=dynamic_batch, license=license, package=package, device=known)
     if opset is not None:
         options = options.replaced(opset=opset)
     ingredients = Ingredients(

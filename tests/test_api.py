@@ -13,6 +13,8 @@ import torch
 
 import efspec
 from efspec.cost import given
+from efspec.errors import EfspecError
+from efspec.latency import device_source
 
 TINY: dict[str, Any] = {
     "efspec": 1,
@@ -132,6 +134,17 @@ def test_score_of_a_spec_and_of_its_plan() -> None:
     assert score.params_folded == 3_548_960
     assert score.latency_ms is score.mes is score.coverage is score.device is None
     assert json.loads(json.dumps(score.as_dict()))["macs"] == score.macs
+
+
+def test_score_on_a_device() -> None:
+    spec = efspec.load("v2_s1")
+    score = efspec.score(spec, device="iphone12")
+    assert score == efspec.score(spec, latency=device_source("iphone12"))
+    assert (score.device, score.coverage) == ("iphone12", {"fitted": 1.0})
+    with pytest.raises(EfspecError, match="both a latency and a device"):
+        efspec.score(spec, latency=1.0, device="iphone12")
+    with pytest.raises(EfspecError, match="did you mean `iphone12`"):
+        efspec.score(spec, device="iphone13")
 
 
 def test_score_with_a_latency() -> None:

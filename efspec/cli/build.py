@@ -85,6 +85,10 @@ def build(
         str,
         typer.Option("--license", metavar="TEXT", help="coreml, onnx: what they say of it."),
     ] = "",
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="card: tell the latency on a device, by its table."),
+    ] = None,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,
@@ -106,6 +110,7 @@ def build(
     from efspec.cli.artefacts import MANIFEST, check_targets, steps, write_artefacts
     from efspec.cli.packages import read_labels
     from efspec.cli.targets import Ingredients, Options
+    from efspec.latency import device_source
     from efspec.pytorch.source import Source
     from efspec.spec.resolve import resolve
 
@@ -131,12 +136,19 @@ def build(
         labels=read_labels(labels) if labels else None,
         compress=compress,
     )
-    options = Options(dynamic_batch=dynamic_batch, opset=opset, license=license_, package=package)
+    options = Options(
+        dynamic_batch=dynamic_batch,
+        opset=opset,
+        license=license_,
+        package=package,
+        device=device_source(device) if device else None,
+    )
     remarks: list[str] = []
     with progress(steps(wanted)) as step:
         ingredients = Ingredients(
             plan, loaded, source, seed, options=options, step=step, remark=remarks.append
         )
+        _ = ingredients.score  # before anything is made, as a table may not know the network
         written = write_artefacts(ingredients, folder, wanted)
     print_notes(remarks)
     if json_:

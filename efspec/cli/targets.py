@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from efspec.card import Card, Interface
     from efspec.coreml.lint import Finding
     from efspec.coreml.options import PackageOptions
+    from efspec.cost import Score
     from efspec.deploy import Weights
+    from efspec.latency import Device
     from efspec.plan import Plan
     from efspec.pytorch.reference import Array, Wanted
     from efspec.pytorch.source import Source
@@ -56,15 +58,30 @@ class Options(Record):
         opset: Operator set of `onnx`.
         license: What packages and ONNX files say that they may be used for; empty for nothing.
         package: What the package of `coreml` is to be like; None for the usual.
+        device: What says how long the network takes; None for a card without a latency.
     """
 
     dynamic_batch: bool = False
     opset: int = OPSET
     license: str = ""
     package: PackageOptions | None = None
+    device: Device | None = None
 
 
 NO_OPTIONS = Options()
+
+
+def _latency_from(score: Score, device: Device | None) -> str:
+    """How a latency was had, how it is known, and in which range it is; empty without one."""
+    if device is None or score.latency_range_ms is None:
+        return ""
+    protocol = device.table.protocol
+    low, high = score.latency_range_ms
+    known = ", ".join(f"{share:.0%} {method}" for method, share in (score.coverage or {}).items())
+    said = [protocol.device, protocol.os, protocol.runtime, f"compute units {protocol.unit}"]
+    said += [protocol.precision, protocol.tool, protocol.date]
+    how = ", ".join(word for word in said if word)
+    return f"by the table {device.table.name} ({how}); {known}; from {low:.3f} to {high:.3f} ms"
 
 
 class Ingredients:
@@ -143,6 +160,19 @@ class Ingredients:
         images = reference.images(self.plan, 2 if self.options.dynamic_batch else 1)
         return images, reference.outputs(self.plan, self.state, images)
 
+    @cached_property
+    def score(self) -> Score:
+        """What the network costs, with its latency where a device is named.
+
+        Raises:
+            EfspecError: When the device's table does not say how long a part takes.
+        """
+        from efspec.api import load_mes
+        from efspec.cost import score
+
+        device = self.options.device
+        return score(self.plan, device, load_mes() if device else None)
+
     def metadata(self) -> dict[str, str]:
         """What artefacts say of where they come from: version, spec and its hash, and its size."""
         from efspec.cost import count_module
@@ -166,14 +196,14 @@ class Ingredients:
     def card(self) -> Card:
         """What is to be told of the network and of what was made of it."""
         from efspec.card import Artefact, Card
-        from efspec.cost import score
         from efspec.spec.dump import dump
 
+        score = self.score
         return Card(
             plan=self.plan,
-            score=score(self.plan),
+            score=score,
             spec=dump(self.spec) if self.spec else "",
-            latency_from="",
+            latency_from=_latency_from(score, self.options.device),
             weights=self._weights_from(),
             artefacts=tuple(
                 Artefact(name, file_name(self.plan, name), one.size, one.check)

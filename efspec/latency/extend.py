@@ -84,11 +84,7 @@ def extended(
     """
     if table is not None:
         check_same_protocol(table.protocol, new.protocol, source)
-        try:
-            both = merge({file: table, source: new}, table.name, prefer)
-        except ValidationError as error:  # rows of the one contradict rows of the other
-            nowhere = SourceMap(tree({}, Source(source, first_line=0)))
-            raise EfspecError(explain(error, nowhere, DeviceTable)) from None
+        both = merge({file: table, source: new}, table.name, prefer)
         changed = {name: getattr(both, name) for name in ("protocol", "network", "rows")}
         new = table.model_copy(update=changed)
     return part_of(Source(file, dump_table(new)), DeviceTable)

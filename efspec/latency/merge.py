@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import ValidationError
+
 from efspec.errors import Diagnostic, EfspecError, fail
 from efspec.latency.table import DeviceTable, Figure, Protocol
+from efspec.spec.explain import explain
+from efspec.spec.source_map import Source, SourceMap, tree
 
 Prefer = Literal["first", "last", "measured"]
 
@@ -58,7 +62,8 @@ def merge(tables: Mapping[str, DeviceTable], name: str, prefer: Prefer | None) -
             samples; None to refuse them.
 
     Raises:
-        EfspecError: When they are of different protocols, or have different rows of a part.
+        EfspecError: When they are of different protocols, have different rows of a part, or rows
+            that contradict each other.
     """
     (_, first), *others = tables.items()
     figures = _figures(first)
@@ -80,16 +85,20 @@ def merge(tables: Mapping[str, DeviceTable], name: str, prefer: Prefer | None) -
     dates = [table.protocol.date for table in tables.values()]
     network = figures.pop(NETWORK, None)
     rows = {key: figures[key] for key in sorted(figures)}
-    return DeviceTable(
-        efspec=1,
-        name=name,
-        description=first.description,
-        protocol=first.protocol.model_copy(update={"date": max(dates)}),
-        network=network,
-        rows=rows,
-        points=fitted.points if fitted else "",
-        model=fitted.model if fitted else None,
-    )
+    try:
+        return DeviceTable(
+            efspec=1,
+            name=name,
+            description=first.description,
+            protocol=first.protocol.model_copy(update={"date": max(dates)}),
+            network=network,
+            rows=rows,
+            points=fitted.points if fitted else "",
+            model=fitted.model if fitted else None,
+        )
+    except ValidationError as error:  # rows of the one contradict rows of another
+        nowhere = SourceMap(tree({}, Source(list(tables)[-1], first_line=0)))
+        raise EfspecError(explain(error, nowhere, DeviceTable)) from None
 
 
 def _fitted(tables: Mapping[str, DeviceTable], prefer: Prefer | None) -> DeviceTable | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import efspec
 from efspec.card import Artefact, Card, Interface, html, markdown
 from efspec.cost import Mes, Term, given, score
+from efspec.errors import EfspecError
 from efspec.resources import shipped_specs
 from efspec.spec.dump import dump
 
@@ -145,3 +147,27 @@ def test_what_users_write_is_text() -> None:
     outside = re.sub(r"^(````*)\w*\n.*?^\1$", "", body, flags=re.DOTALL | re.MULTILINE)
     assert "<script>" not in outside
     assert "](javascript" not in outside
+
+
+def test_latency_of_a_device_says_how_it_is_known(tmp_path: Path) -> None:
+    written = efspec.export(efspec.load("v2_s0"), tmp_path, targets=["card"], device="iphone12")
+    score = efspec.score(efspec.load("v2_s0"), device="iphone12")
+    for path in (written["card"], written["page"]):
+        text = path.read_text()
+        assert f"{score.latency_ms:.3f} ms" in text
+        assert f"{score.mes:.1f}" in text
+        assert "iPhone 12, iOS 16, Core ML" in text
+        assert "100% fitted" in text
+        assert "none is made up here" not in text
+
+
+def test_a_network_that_a_device_does_not_know_is_not_built(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with pytest.raises(EfspecError, match="missing-latency"):
+        efspec.export(
+            efspec.load("v2_s0", set=["defaults.act=relu6"]),
+            folder,
+            targets=["card"],
+            device="iphone12",
+        )
+    assert not list(folder.glob("*.md"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import efspec
@@ -142,3 +143,22 @@ def test_a_table_has_limits(tmp_path: Path) -> None:
     )
     with pytest.raises(EfspecError, match="at most 4,096 rows"):
         read(dump_table(table({})) + f"rows:\n{rows}", tmp_path)
+
+
+TEXT = dump_table(SMALL)
+PIECES = ["-1", "1e99", ".nan", "null", "FFN", " @ ", *"{}[]:,x&*\t\n\0"]
+
+
+@settings(max_examples=400, deadline=None, phases=[Phase.generate])
+@given(data=st.data())
+def test_no_mangled_table_is_more_than_a_mistake(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = TEXT
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 30)))
+        text = text[:start] + data.draw(st.sampled_from(PIECES)) + text[end:]
+    with suppress(EfspecError):
+        table = read(text, tmp_path_factory.mktemp("mangled"))
+        assert all(0 <= row.range[0] <= row.p50_ns <= row.range[1] for row in table.rows.values())
