@@ -121,19 +121,19 @@ def _linted(
     from efspec.spec.dump import spec_hash
     from efspec.spec.loader import load
 
-    source, made = None, ""
+    source, made, os = None, "", ""
     if device is not None:
         from efspec.latency import device_source
 
         source = device_source(device)
-        made = source.table.protocol.device
+        made, os = source.table.protocol.device, source.table.protocol.os
     mes = load_mes() if source else None
     linted: list[Linted] = []
     mistakes: list[Diagnostic] = []
     for name in sources:
         try:
             spec = load(name, set=options, input_format=input_format)
-            found = find(spec, source, mes, device=made, rules=rules)
+            found = find(spec, source, mes, device=made, os=os, rules=rules)
             linted.append(Linted(spec.name, spec_hash(spec), tuple(found)))
         except EfspecError as error:
             mistakes += error.diagnostics
@@ -190,7 +190,8 @@ def _print(one: Linted) -> None:
         if found.gain:
             gain = found.gain
             how = ", ".join(f"{share:.0%} {method}" for method, share in gain.coverage.items())
-            change = f"latency {-gain.ms:+.3f} ms, MES {gain.mes:+.1f}"
+            change = f"latency {-gain.ms:+.3f} ms"
+            change += f", MES {gain.mes:+.1f}" if gain.mes is not None else ""
             typer.echo(f"  = gain: {change}, on {gain.device}; {how}")
         elif found.unknown:
             typer.echo(f"  = gain: not known: {found.unknown}")

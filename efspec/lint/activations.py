@@ -40,6 +40,7 @@ HARDSWISH = Rule(
     "hardswish",
     "published",
     "iPhone 12",
+    "iOS 15",
     "LeViT-256 takes 44.5 ms with HardSwish and 11.9 ms with GELU (iOS 15); GELU is hardly slower"
     " than ReLU",
     "EfficientFormer, arXiv 2206.01191, observation 4",

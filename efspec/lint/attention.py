@@ -52,6 +52,7 @@ WIDE_ATTENTION = Rule(
     "attention-on-large-maps",
     "published",
     "iPhone 12",
+    "iOS 16",
     "attention at 1/16 takes 3.5 ms in a network that takes 1.3 ms without it, and 1.5 ms with"
     " stride attention (iOS 16)",
     "EfficientFormerV2, arXiv 2212.08059, table 1",
@@ -62,6 +63,7 @@ STRIDED_KEYS = Rule(
     "strided-keys",
     "published",
     "iPhone 12",
+    "iOS 16",
     "with keys and values alone strided, a network with attention at 1/16 takes 2.8 ms, and with"
     " stride attention 1.5 ms (iOS 16)",
     "EfficientFormerV2, arXiv 2212.08059, text on stride attention",

@@ -50,6 +50,7 @@ CONVERSIONS = Rule(
     "conversions",
     "published",
     "iPhone 12",
+    "iOS 15",
     "frequent reshapes between maps and tokens are LeViT-256's bottleneck; DeiT-S, which has none"
     " and computes more, is as fast",
     "EfficientFormer, arXiv 2206.01191, observation 2; its milliseconds are not published",
@@ -60,6 +61,7 @@ LAYER_NORMS = Rule(
     "layer-norm",
     "published",
     "iPhone 12",
+    "iOS 15",
     "layer norms took 10 to 20 % of the latency of whole networks; a batch norm folds into its"
     " convolution and costs nothing",
     "EfficientFormer, arXiv 2206.01191, observation 3",
@@ -70,6 +72,7 @@ NORMED_MAPS = Rule(
     "layer-norm-on-maps",
     "elsewhere",
     "iPhone",
+    "",
     "users report that norms of their own on maps kept networks off the Neural Engine",
     "TinyBeauty, issue 12",
     "use batch norms, which are free once they are folded",

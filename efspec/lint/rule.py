@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from efspec.cost.latency import Method
-from efspec.plan import Plan
+from efspec.plan import Part, Plan
 from efspec.record import Record
 from efspec.spec.schema import NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc
 
 Certainty = Literal["published", "elsewhere", "inference"]
-"""How sure a rule is: measured and published for the device in question, published for another
-device, or inferred from what is known."""
+"""How sure a rule is: measured and published for the device and the system in question, published
+for another, or inferred from what is known."""
 CERTAINTIES: tuple[Certainty, ...] = ("inference", "elsewhere", "published")
 """From the least sure to the surest."""
 
@@ -26,12 +26,14 @@ class Match(Record):
         path: Module path of the part.
         message: What is there.
         changes: Options that take it away, as `--set` takes them; none where it takes a redesign.
+        unpredictable: Why no table can say what that gains; empty where one can.
     """
 
     loc: Loc
     path: str
     message: str
     changes: tuple[str, ...] = ()
+    unpredictable: str = ""
 
 
 class Rule(Record):
@@ -41,6 +43,7 @@ class Rule(Record):
         name: What is found.
         certainty: How sure it is on the device that the evidence is of.
         device: That device; empty for what was inferred.
+        os: Its system, whose figures do not compare with those of another; empty if not told.
         evidence: What was seen.
         source: Who says so.
         advice: What to do.
@@ -50,6 +53,7 @@ class Rule(Record):
     name: str
     certainty: Certainty
     device: str
+    os: str
     evidence: str
     source: str
     advice: str
@@ -61,13 +65,13 @@ class Gain(Record):
 
     Attributes:
         ms: Milliseconds less.
-        mes: How much larger the Mobile Efficiency Score.
+        mes: How much larger the Mobile Efficiency Score; None without its constants.
         device: The device.
         coverage: Share of the changed network's latency that each method accounts for.
     """
 
     ms: float
-    mes: float
+    mes: float | None
     device: str
     coverage: dict[Method, float]
 
@@ -115,6 +119,16 @@ def entries(spec: NetworkSpec) -> Iterator[tuple[Loc, StageSpec, int, int]]:
         for j, entry in enumerate(stage.blocks):
             yield ("stages", i, "blocks", j), stage, j, first
             first += entry.repeat
+
+
+def reduction(spec: NetworkSpec, part: Part) -> int:
+    """The image over a part's input, as a power of two: maps are halved, and rounded up."""
+    scale = 1
+    sides = part.input.space or (1, 1)
+    pairs = list(zip(spec.input.height_width, sides, strict=True))
+    while any(side < -(-pixels // scale) for pixels, side in pairs):
+        scale *= 2
+    return scale
 
 
 def option(loc: Loc, value: str) -> str:

@@ -41,6 +41,7 @@ FIFTH_STAGE = Rule(
     "fifth-stage",
     "published",
     "iPhone 12",
+    "iOS 16",
     "a network of five stages takes 1.5 ms, with 12.63 M parameters and 80.3 % top-1, where one of"
     " four takes 1.3 ms, with 12.24 M and 80.5 % (iOS 16)",
     "EfficientFormerV2, arXiv 2212.08059, table 1",
@@ -50,6 +51,7 @@ FIFTH_STAGE = Rule(
 CHANNEL_GRAIN = Rule(
     "channel-grain",
     "inference",
+    "",
     "",
     "the widths of all published networks are multiples of 8, and the papers choose from multiples"
     " of 16 or 32; nobody published what another width costs",

@@ -29,6 +29,7 @@ PATCH_EMBEDDING = Rule(
     "patch-embedding",
     "published",
     "iPhone 12",
+    "iOS 15",
     "large kernels with large strides are a bottleneck: DeiT-S and PoolFormer-s24 have one, where"
     " LeViT-256 and EfficientFormer have several 3x3 convolutions",
     "EfficientFormer, arXiv 2206.01191, observation 1; its milliseconds are not published",
