@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
+from efspec.blocks.mb3d import MB3DSpec
+from efspec.blocks.options import BlockSpec
 from efspec.cost.latency import Method
-from efspec.plan import Part, Plan
+from efspec.plan import Part, Plan, parts
 from efspec.record import Record
-from efspec.spec.schema import NetworkSpec, StageSpec
+from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Loc
+
+CHEAP_QUERIES = 64
+"""Attention of 49 queries is cheap, and of 196 dear; nobody published where it turns."""
+USUAL_REDUCTION = 32
+"""At 1/32 of the image the published networks attend without stride, whatever its size."""
 
 Certainty = Literal["published", "elsewhere", "inference"]
 """How sure a rule is: measured and published for the device and the system in question, published
@@ -112,13 +119,33 @@ class Finding(Record):
     column: int
 
 
-def entries(spec: NetworkSpec) -> Iterator[tuple[Loc, StageSpec, int, int]]:
-    """Every entry of blocks: its field, its stage, its number there and that of its first block."""
+def placed_entries(spec: NetworkSpec, plan: Plan) -> Iterator[tuple[Loc, BlockSpec, Part]]:
+    """Every entry of blocks that the plan has: its field, itself, and its first block."""
+    known = {part.path: part for part in parts(plan)}
     for i, stage in enumerate(spec.stages):
         first = 0
         for j, entry in enumerate(stage.blocks):
-            yield ("stages", i, "blocks", j), stage, j, first
+            part = known.get(f"stages.{i}.blocks.{first}")
+            if part:  # a pyramid may end before
+                yield ("stages", i, "blocks", j), entry, part
             first += entry.repeat
+
+
+def is_wide(spec: NetworkSpec, part: Part) -> bool:
+    """Whether attention from every place of a part's input is dear: the map is fine, and large."""
+    height, width = part.input.space or (0, 0)
+    return reduction(spec, part) < USUAL_REDUCTION and height * width > CHEAP_QUERIES
+
+
+def on_maps(spec: NetworkSpec, loc: Loc, entry: BlockSpec, part: Part) -> tuple[str, ...]:
+    """The changes that make blocks on tokens such on maps; none where their type is not known.
+
+    Every option of `mb3d` is one of `attn_ffn`, too; where the map is large, it gets a stride.
+    """
+    if not isinstance(entry, MB3DSpec):
+        return ()
+    stride = (option((*loc, "stride"), "2"),) if is_wide(spec, part) else ()
+    return (option((*loc, "type"), "attn_ffn"), *stride)
 
 
 def reduction(spec: NetworkSpec, part: Part) -> int:
