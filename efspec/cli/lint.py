@@ -196,7 +196,8 @@ def _print(one: Linted) -> None:
             how = ", ".join(f"{share:.0%} {method}" for method, share in gain.coverage.items())
             change = f"latency {-gain.ms:+.3f} ms"
             change += f", MES {gain.mes:+.1f}" if gain.mes is not None else ""
-            typer.echo(f"  = gain: {change}, on {gain.device}; {how}")
+            said = "" if gain.ms > 0 else "none is predicted: "
+            typer.echo(f"  = gain: {said}{change}, on {gain.device}; {how}")
         elif found.unknown:
             typer.echo(f"  = gain: not known: {found.unknown}")
 

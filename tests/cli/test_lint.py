@@ -54,6 +54,11 @@ def test_json(run: Run, specs: list[str], device: list[str]) -> None:
     assert [one["rule"] for one in last["findings"]] == ["layer-norm"] * (len(specs) - 1)
 
 
+def test_a_change_that_a_table_sees_no_gain_in_is_told_as_such(run: Run) -> None:
+    out = run("lint", "v1_l1", "--device", "iphone12").out
+    assert "  = gain: none is predicted: latency +0." in out
+
+
 def test_a_wrong_spec_keeps_no_other_from_being_looked_at(run: Run) -> None:
     result = run("lint", "v1_l1", "nope", "v2_s0", "--fail-on", "published")
     assert result.code == 1
