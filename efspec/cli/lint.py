@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +11,14 @@ import typer
 
 from efspec.cli.generate import DIFFERENCE
 from efspec.cli.options import (
-    InputFormat,
     InputFormatOption,
     JsonOption,
     SetOption,
     SizeOption,
     changes,
     check_sources,
+    is_stream,
+    of_each,
     shipped_names,
 )
 from efspec.errors import Diagnostic, EfspecError, fail, suggestion
@@ -24,7 +26,7 @@ from efspec.record import Record
 
 if TYPE_CHECKING:
     from efspec.lint import Finding, Rule
-    from efspec.spec.merge import Option
+    from efspec.spec.schema import NetworkSpec
 
 
 class Certainty(StrEnum):
@@ -89,7 +91,11 @@ def lint(
     question is that of the evidence.
 
     With --device, what a change would gain in milliseconds and in MES is told where the device's
-    table can say; it never guesses.
+    table can say; it never guesses. What was measured on another system, such as iOS 15, is from
+    elsewhere, too.
+
+    Wrong specs are reported and left out, and the exit code is 1. --json gives an object for one
+    spec, and a list for several or for JSON Lines.
     """
     wanted = _rules(ignore or [])
     if rules:
@@ -98,47 +104,44 @@ def lint(
     if not specs:
         raise typer.BadParameter("name a spec, or ask for --rules", param_hint="SPEC")
     check_sources(specs)
-    linted = _linted(specs, changes(set_, size), input_format, device, wanted)
-    if json_:
-        found = [one.as_dict() for one in linted]
-        typer.echo(json.dumps(found if len(specs) > 1 else found[0], indent=2))
-    else:
-        for one in linted:
+    many = len(specs) > 1 or is_stream(specs[0], input_format)
+    linted: list[Linted] = []
+    wrong: list[Diagnostic] = []
+    find = _finder(device, wanted)
+    for one in of_each(specs, changes(set_, size), input_format, find):
+        if isinstance(one, EfspecError):
+            wrong += one.diagnostics
+            continue
+        linted.append(one)
+        if not json_:
             _print(one)
+    if json_ and (many or linted):
+        found = [one.as_dict() for one in linted]
+        typer.echo(json.dumps(found if many else found[0], indent=2))
+    if wrong:
+        raise EfspecError(wrong)
     if fail_on and any(_at_least(one, fail_on) for one in linted):
         raise typer.Exit(DIFFERENCE)
 
 
-def _linted(
-    sources: list[str],
-    options: tuple[Option, ...],
-    input_format: InputFormat | None,
-    device: str | None,
-    rules: list[Rule],
-) -> list[Linted]:
+def _finder(device: str | None, rules: list[Rule]) -> Callable[[NetworkSpec], Linted]:
+    """What finds the rules' places in a network, for a device."""
     from efspec.api import load_mes
     from efspec.lint.lint import lint as find
     from efspec.spec.dump import spec_hash
-    from efspec.spec.loader import load
 
-    source, made = None, ""
+    source, made, os = None, "", ""
     if device is not None:
         from efspec.latency import device_source
 
         source = device_source(device)
-        made = source.table.protocol.device
+        made, os = source.table.protocol.device, source.table.protocol.os
     mes = load_mes() if source else None
-    linted: list[Linted] = []
-    mistakes: list[Diagnostic] = []
-    for name in sources:
-        try:
-            spec = load(name, set=options, input_format=input_format)
-            found = find(spec, source, mes, device=made, rules=rules)
-            linted.append(Linted(spec.name, spec_hash(spec), tuple(found)))
-        except EfspecError as error:
-            mistakes += error.diagnostics
-    if mistakes:
-        raise EfspecError(mistakes)
+
+    def linted(spec: NetworkSpec) -> Linted:
+        found = find(spec, source, mes, device=made, os=os, rules=rules)
+        return Linted(spec.name, spec_hash(spec), tuple(found))
+
     return linted
 
 
@@ -169,7 +172,8 @@ def _print_rules(rules: list[Rule], json_: bool) -> None:
         typer.echo(json.dumps([{n: getattr(r, n) for n in names} for r in rules], indent=2))
         return
     for rule in rules:
-        on = f" on {rule.device}" if rule.device else ""
+        measured = ", ".join(filter(None, (rule.device, rule.os)))
+        on = f" on {measured}" if measured else ""
         typer.echo(f"{rule.name}: {rule.certainty}{on}")
         typer.echo(f"  seen: {rule.evidence}\n  by:   {rule.source}\n  do:   {rule.advice}")
 
@@ -190,8 +194,10 @@ def _print(one: Linted) -> None:
         if found.gain:
             gain = found.gain
             how = ", ".join(f"{share:.0%} {method}" for method, share in gain.coverage.items())
-            change = f"latency {-gain.ms:+.3f} ms, MES {gain.mes:+.1f}"
-            typer.echo(f"  = gain: {change}, on {gain.device}; {how}")
+            change = f"latency {-gain.ms:+.3f} ms"
+            change += f", MES {gain.mes:+.1f}" if gain.mes is not None else ""
+            said = "" if gain.ms > 0 else "none is predicted: "
+            typer.echo(f"  = gain: {said}{change}, on {gain.device}; {how}")
         elif found.unknown:
             typer.echo(f"  = gain: not known: {found.unknown}")
 

@@ -5,38 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from efspec.blocks.features_head import FeaturesHeadSpec
-from efspec.blocks.mb3d import MB3DSpec
-from efspec.lint.rule import Match, Rule, entries, option
-from efspec.plan import Plan
-from efspec.plan.ops import ToMap, ToTokens
+from efspec.blocks.options import BlockSpec
+from efspec.lint.rule import Match, Rule, on_maps, option, placed_entries
+from efspec.plan import Part, Plan, ops_by_part, parts
+from efspec.plan.ops import LayerNorm, Linear, ToMap, ToTokens
 from efspec.spec.schema import NetworkSpec
+from efspec.spec.source_map import Loc
 
 ALLOWED = 1
-"""How many conversions the published networks have at most."""
+"""How many conversions the published classifiers have at most; pyramids add one at their end."""
 
 
 def _conversions(spec: NetworkSpec, plan: Plan) -> Iterator[Match]:
     places = [op for op in plan.ops() if isinstance(op.op, ToTokens | ToMap)]
-    if len(places) <= ALLOWED or isinstance(spec.head, FeaturesHeadSpec):
+    allowed = ALLOWED + isinstance(spec.head, FeaturesHeadSpec)
+    if len(places) <= allowed:
         return
-    for placed in places[ALLOWED:]:
-        path = placed.id.rpartition("/")[0] or placed.id
-        parts = path.split(".")
-        loc = ("stages", int(parts[1])) if parts[0] == "stages" and parts[1].isdecimal() else ()
-        what = "tokens become a map" if isinstance(placed.op, ToMap) else "a map becomes tokens"
-        yield Match(loc or ("stages",), path, f"{what} here, after one conversion before")
+    # The last blocks may work on tokens: one conversion leads to them.
+    early = [one for one in _on_tokens(spec, plan) if _is_followed_by_maps(plan, one[2])]
+    for loc, entry, part in early:
+        message = f"tokens become a map again behind it: {len(places)} conversions in all"
+        yield Match(loc, part.path, message, on_maps(spec, loc, entry, part))
+    if not early:
+        path = places[allowed].id.rpartition("/")[0]
+        yield Match(("stages",), path, f"{len(places)} conversions between maps and tokens")
+
+
+def _is_followed_by_maps(plan: Plan, part: Part) -> bool:
+    order = parts(plan)
+    behind = order[[one.path for one in order].index(part.path) + 1 :]
+    return any(one.path.startswith("stages.") and one.input.layout == "map" for one in behind)
+
+
+def _on_tokens(spec: NetworkSpec, plan: Plan) -> Iterator[tuple[Loc, BlockSpec, Part]]:
+    """Every entry of blocks on tokens: its field, itself, and its first block."""
+    return (one for one in placed_entries(spec, plan) if one[2].input.layout == "tokens")
 
 
 def _layer_norms(spec: NetworkSpec, plan: Plan) -> Iterator[Match]:
-    del plan
-    for loc, stage, number, first in entries(spec):
-        entry = stage.blocks[number]
-        if not isinstance(entry, MB3DSpec):
-            continue
-        message = f"{entry.repeat} x layer norm and linear layers on tokens"
-        path = f"{'.'.join(map(str, loc[:3]))}.{first}"
-        # Its options are among those of `attn_ffn`.
-        yield Match(loc, path, message, (option((*loc, "type"), "attn_ffn"),))
+    ops = ops_by_part(plan)
+    for loc, entry, part in _on_tokens(spec, plan):
+        if {LayerNorm, Linear} <= {type(placed.op) for placed in ops[part.path]}:
+            message = f"{entry.repeat} x layer norm and linear layers on tokens"
+            yield Match(loc, part.path, message, on_maps(spec, loc, entry, part))
 
 
 def _normed_maps(spec: NetworkSpec, plan: Plan) -> Iterator[Match]:
@@ -50,6 +61,7 @@ CONVERSIONS = Rule(
     "conversions",
     "published",
     "iPhone 12",
+    "iOS 15",
     "frequent reshapes between maps and tokens are LeViT-256's bottleneck; DeiT-S, which has none"
     " and computes more, is as fast",
     "EfficientFormer, arXiv 2206.01191, observation 2; its milliseconds are not published",
@@ -60,6 +72,7 @@ LAYER_NORMS = Rule(
     "layer-norm",
     "published",
     "iPhone 12",
+    "iOS 15",
     "layer norms took 10 to 20 % of the latency of whole networks; a batch norm folds into its"
     " convolution and costs nothing",
     "EfficientFormer, arXiv 2206.01191, observation 3",
@@ -70,6 +83,7 @@ NORMED_MAPS = Rule(
     "layer-norm-on-maps",
     "elsewhere",
     "iPhone",
+    "",
     "users report that norms of their own on maps kept networks off the Neural Engine",
     "TinyBeauty, issue 12",
     "use batch norms, which are free once they are folded",

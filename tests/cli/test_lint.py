@@ -54,6 +54,38 @@ def test_json(run: Run, specs: list[str], device: list[str]) -> None:
     assert [one["rule"] for one in last["findings"]] == ["layer-norm"] * (len(specs) - 1)
 
 
+def test_a_change_that_a_table_sees_no_gain_in_is_told_as_such(run: Run) -> None:
+    out = run("lint", "v1_l1", "--device", "iphone12").out
+    assert "  = gain: none is predicted: latency +0." in out
+
+
+def test_a_wrong_spec_keeps_no_other_from_being_looked_at(run: Run) -> None:
+    result = run("lint", "v1_l1", "nope", "v2_s0", "--fail-on", "published")
+    assert result.code == 1
+    assert [line.split(":")[0] for line in result.out.splitlines() if "found" in line] == [
+        "v1_l1", "v2_s0",
+    ]  # fmt: skip
+    assert result.err.startswith("error[no-such-spec]: ")
+    result = run("lint", "nope", "--json")
+    assert (result.code, result.out) == (1, "")
+
+
+def test_json_lines_are_several_specs(run: Run) -> None:
+    lines = '{"extends": "v2_s0"}\n{"extends": "v2_s1", "set": {"stages.2.blocks.1.stride": 1}}\n'
+    for count, text in ((2, lines), (1, lines.splitlines()[0])):
+        result = run("lint", "-", "--input-format", "jsonl", "--json", stdin=text)
+        found = json.loads(result.out)
+        jsonschema.validate(found, json.loads(all_schemas()["lint.schema.json"]))
+        assert [len(one["findings"]) for one in found] == [0, 1][:count]
+
+
+def test_evidence_of_another_system_is_from_elsewhere(run: Run) -> None:
+    slow = ["lint", "v2_s0", "--set", "stem.act=hardswish"]
+    assert "hardswish (published): stem.act" in run(*slow).out
+    assert "hardswish (elsewhere): stem.act" in run(*slow, "--device", "iphone12").out
+    assert run(*slow, "--device", "iphone12", "--fail-on", "published").code == 0
+
+
 def test_rules_are_listed(run: Run) -> None:
     text = run("lint", "--rules").out
     assert all(f"{rule.name}: {rule.certainty}" in text for rule in RULES)

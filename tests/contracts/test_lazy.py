@@ -29,6 +29,7 @@ assert not heavy, heavy
         (["score", "v2_s1", "v1_l1", "--json"], ()),
         (["score", "v2_s1", "--by", "op", "--latency-ms", "1.1"], ()),
         (["score", "v2_s1", "--device", "iphone12"], ()),
+        (["lint", "v2_s1", "v1_l1", "--device", "iphone12"], ()),
         (["validate", "v2_s1"], ()),
         (["show", "v1_l1"], ()),
         (["show", "v1_l1", "--format", "json"], ()),
