@@ -12,6 +12,7 @@ import inspect
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -39,6 +40,7 @@ from efspec.pytorch.build import deployed
 from efspec.spec.fields import follow, parts_of_the_language
 from efspec.spec.json_schema import field_docstrings
 from efspec.spec.mes import MesSpec, TermSpec, TermsSpec
+from efspec.verify import read_package
 from tests.pytorch.test_golden import checkpoint
 from tests.verify.networks import module, weights
 from tests.verify.packages import convert
@@ -96,6 +98,10 @@ def provide(commands: str, folder: Path) -> None:
     if "tiny.yaml" in commands:
         (spec,) = fences((ROOT / "README.md").read_text(), "yaml")
         (folder / "tiny.yaml").write_text(spec)
+    if "profile.csv" in commands:
+        _profile_tiny(folder)
+    if "points.yaml" in commands:
+        shutil.copy(ROOT / "specs" / "devices" / "iphone12-points.yaml", folder / "points.yaml")
     if "candidate.json" in commands:
         (folder / "candidate.json").write_text(json.dumps(CANDIDATE))
     if "candidates.jsonl" in commands:
@@ -113,6 +119,16 @@ def _published(name: str) -> tuple[Plan, dict[str, torch.Tensor]]:
     """A shipped network with the weights of the tests' checkpoint of it."""
     plan = efspec.resolve(efspec.load(name))
     return plan, dict(adapt(plan, checkpoint(name, "official")).state)
+
+
+def _profile_tiny(folder: Path) -> None:
+    """What Xcode might say of the package of `tiny.yaml`, typed: every op takes as long."""
+    plan = efspec.resolve(efspec.load(folder / "tiny.yaml"))
+    pack(*deployed(plan, weights(plan))).write(folder / "tiny.mlpackage")
+    names = read_package(folder / "tiny.mlpackage").ids()
+    said = ["prediction, 1 ms", "device, A phone", "os, iOS 16", "compute units, all"]
+    lines = [*said, "precision, fp16", "name, time (us)", *(f"{name}, 10" for name in names)]
+    (folder / "profile.csv").write_text("\n".join(lines) + "\n")
 
 
 def _convert_tiny(folder: Path) -> None:
