@@ -1,0 +1,134 @@
+"""Searches to compare with: random candidates, and evolution by NSGA-II."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from efspec.errors import fail
+from efspec.search.evaluation import BudgetError, Evaluations, keeps_to
+from efspec.spec.candidates import Candidate, StageChoice, sample
+from efspec.spec.space import SpaceSpec
+
+MAX_DRAWN = 10_000
+"""How many candidates are drawn in a row without one that keeps to the constraints."""
+POPULATION = 16
+
+
+def random_search(evaluations: Evaluations, budget: int, seed: int) -> None:
+    """Evaluate random members that keep to the space's constraints, no two alike.
+
+    Raises:
+        EfspecError: When hardly any member keeps to them.
+    """
+    space, chance = evaluations.space.space, random.Random(seed)
+    seen: set[Candidate] = set()
+    while len(seen) < budget:
+        for _ in range(MAX_DRAWN):
+            candidate = sample(space, chance)
+            if candidate in seen:
+                continue
+            (figures,) = evaluations.figures([candidate])
+            if keeps_to(figures, space.constraints):
+                break
+        else:
+            raise fail(
+                "empty-space",
+                f"none of {MAX_DRAWN:,} random members is new and keeps to the constraints",
+                field="constraints",
+                file=space.name,
+            )
+        seen.add(candidate)
+        try:
+            evaluations.of(candidate)
+        except BudgetError:
+            return
+
+
+def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = POPULATION) -> None:
+    """Evolve members towards more accuracy and more MES, by pymoo's NSGA-II.
+
+    Raises:
+        EfspecError: When pymoo is not installed.
+    """
+    try:
+        from pymoo.algorithms.moo.nsga2 import NSGA2
+        from pymoo.core.problem import ElementwiseProblem
+        from pymoo.operators.crossover.sbx import SBX
+        from pymoo.operators.mutation.pm import PM
+        from pymoo.operators.repair.rounding import RoundingRepair
+        from pymoo.operators.sampling.rnd import IntegerRandomSampling
+        from pymoo.optimize import minimize
+    except ImportError:
+        raise fail(
+            "missing-package",
+            "evolution needs pymoo, which is not installed",
+            fix="pip install 'efspec[search]'",
+        ) from None
+    space = evaluations.space.space
+    genes = Genes(space)
+
+    class Problem(ElementwiseProblem):  # type: ignore[misc]  # pymoo has no types
+        def __init__(self) -> None:
+            super().__init__(
+                n_var=len(genes.sizes),
+                n_obj=2,
+                n_ieq_constr=1,
+                xl=0,
+                xu=[n - 1 for n in genes.sizes],
+                vtype=int,
+            )
+
+        def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
+            candidate = genes.candidate([int(gene) for gene in x])
+            (figures,) = evaluations.figures([candidate])
+            if not keeps_to(figures, space.constraints):
+                out["F"], out["G"] = [0.0, 0.0], [1.0]
+                return
+            one = evaluations.of(candidate)
+            out["F"], out["G"] = [-one.accuracy, -one.mes], [-1.0]
+
+    algorithm = NSGA2(
+        pop_size=min(population, budget),
+        sampling=IntegerRandomSampling(),
+        crossover=SBX(prob=0.9, eta=3.0, vtype=float, repair=RoundingRepair()),
+        mutation=PM(prob=0.3, eta=3.0, vtype=float, repair=RoundingRepair()),
+        eliminate_duplicates=True,
+    )
+    try:
+        # Candidates come again, and cost nothing then: generations are bounded besides.
+        minimize(Problem(), algorithm, ("n_gen", 20 * budget), seed=seed, verbose=False)
+    except BudgetError:
+        return
+
+
+class Genes:
+    """Candidates as whole numbers: of each stage its width, its depth, and each slot's ratio.
+
+    Args:
+        space: The space.
+    """
+
+    def __init__(self, space: SpaceSpec) -> None:
+        self._space = space
+        self.sizes = [
+            n
+            for stage in space.stages
+            for n in (
+                len(stage.width),
+                len(stage.depths()),
+                *[len(stage.expansion_ratio)] * max(stage.depth),
+            )
+        ]
+
+    def candidate(self, genes: list[int]) -> Candidate:
+        """The candidate of some genes; those of slots that are not there do not matter."""
+        stages, at = [], 0
+        for stage in self._space.stages:
+            width, pair = genes[at], genes[at + 1]
+            slots = genes[at + 2 : at + 2 + max(stage.depth)]
+            at += 2 + max(stage.depth)
+            depth, attention = stage.depths()[pair]
+            ratios = tuple(stage.expansion_ratio[gene] for gene in slots[:depth])
+            stages.append(StageChoice(stage.width[width], depth, attention, ratios))
+        return Candidate(tuple(stages))
