@@ -73,7 +73,7 @@ def shorter(stage: StageSpace, choice: StageChoice) -> StageChoice | None:
 
 
 def with_less_attention(stage: StageSpace, choice: StageChoice) -> StageChoice | None:
-    """The choice with the next smaller number of blocks with attention; None where there is none."""
+    """The choice with fewer blocks with attention, by one step; None where there are none fewer."""
     fewer = [m for n, m in stage.depths() if n == choice.depth and m < choice.attention_depth]
     return choice.replaced(attention_depth=max(fewer)) if fewer else None
 

@@ -44,7 +44,7 @@ OUTSIDE = {
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "markupsafe", "matplotlib", "numpy"},
     4: {"torch", "safetensors", "coremltools", "tqdm", "onnx", "onnxruntime", "scipy"},
-    5: {"PIL"},
+    5: {"PIL", "pymoo"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
 BACKENDS = {"cost", "codegen", "deploy", "diagram", "onnx"}
