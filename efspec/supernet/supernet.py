@@ -1,0 +1,129 @@
+"""What supernets have in common: tensors, of which each member of a space is slices."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from efspec.errors import EfspecError, fail
+from efspec.pytorch.interpret import interpret
+from efspec.record import Record
+from efspec.spec.candidates import Candidate
+from efspec.supernet.layout import Layout, Slots, Subnet, subnet
+from efspec.supernet.tensors import grow, initial_tensors, leading
+
+State = dict[str, Tensor]
+Outputs = Tensor | tuple[Tensor, ...]
+"""What a network gives: a tuple where there are several results, as built modules have it."""
+
+
+class Statistics(Record):
+    """Statistics of a member's batch norms, as `calibrate` finds them.
+
+    Attributes:
+        candidate: The member.
+        tensors: Means, variances and counts of batches, by their names in its state dict.
+    """
+
+    candidate: Candidate
+    tensors: State
+
+
+class Supernet(nn.Module):
+    """Base of supernets.
+
+    In training mode a member normalises by the batch at hand; in eval mode by statistics, which
+    have to be there.
+
+    Attributes:
+        layout: Where its tensors are.
+    """
+
+    def __init__(self, layout: Layout, seed: int) -> None:
+        super().__init__()
+        self.layout = layout
+        for name, tensor in initial_tensors(layout, seed).items():
+            grow(self, name, tensor)
+
+    @abstractmethod
+    def slots(self, candidate: Candidate) -> Slots:
+        """Where a member's blocks are."""
+
+    def subnet(self, candidate: Candidate) -> Subnet:
+        """A member, and where its tensors are."""
+        return subnet(self.layout, candidate, self.slots(candidate))
+
+    def state(self, candidate: Candidate, statistics: Statistics | None = None) -> State:
+        """A member's state dict: slices of the supernet's tensors, which share their memory.
+
+        Args:
+            candidate: The member.
+            statistics: What takes the place of its running statistics.
+
+        Raises:
+            ValueError: When the statistics are of another member.
+        """
+        state: State = {}
+        for site in self.subnet(candidate).sites:
+            module = self.get_submodule(site.home)
+            for name, shape in (*site.parameters.items(), *site.buffers.items()):
+                state[site.prefix + name] = leading(getattr(module, name), shape)
+        if statistics is None:
+            return state
+        if statistics.candidate != candidate:
+            raise ValueError(f"statistics of {statistics.candidate} for {candidate}")
+        return state | statistics.tensors
+
+    def forward(
+        self, images: Tensor, candidate: Candidate, statistics: Statistics | None = None
+    ) -> Outputs:
+        """What a member gives for images (B, C, H, W) of the space's input size.
+
+        Args:
+            images: The images.
+            candidate: The member.
+            statistics: Statistics of its batch norms; without them, those that training left.
+
+        Raises:
+            EfspecError: In eval mode, when there are no statistics of one of its batch norms.
+        """
+        one, state = self.subnet(candidate), self.state(candidate, statistics)
+        if not self.training and statistics is None:
+            self.check_statistics(one, state)
+        outputs = interpret(one.plan, state, images, mode="train" if self.training else "infer")
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def check_statistics(self, one: Subnet, state: State) -> None:
+        """Refuse running statistics that are none, or are those of other networks.
+
+        Args:
+            one: The member.
+            state: Its state dict.
+
+        Raises:
+            EfspecError: When one of its batch norms has none.
+        """
+        norms = one.norms()
+        seen = [state[f"{site.prefix}num_batches_tracked"] for site in norms]
+        if not self.layout.separate:
+            raise missing_statistics("batch norms have the statistics of the widest network")
+        unseen = [
+            site for site, count in zip(norms, torch.stack(seen).tolist(), strict=True) if not count
+        ]
+        if unseen:
+            raise missing_statistics(
+                f"{len(unseen)} of its {len(norms)} batch norms have seen no image, "
+                f"such as {unseen[0].home}"
+            )
+
+
+def missing_statistics(message: str) -> EfspecError:
+    """The error of a network that batch norms have no statistics for."""
+    return fail(
+        "no-statistics",
+        message,
+        expected="statistics of this very network",
+        fix="give those that `calibrate` finds",
+    )

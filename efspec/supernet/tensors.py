@@ -1,0 +1,78 @@
+"""The tensors of a supernet: their initial values, their place in a module, and slices of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from efspec.pytorch.build import build_module
+from efspec.supernet.layout import (
+    Layout,
+    Subnet,
+    full_slots,
+    subnet,
+    whole,
+    with_every_choice,
+)
+
+
+def initial_tensors(layout: Layout, seed: int) -> dict[str, Tensor]:
+    """All tensors of a supernet by name, those that are trained as parameters.
+
+    Weights are what the build's initialiser draws for the network of all slots, and batch norms
+    start as identities.
+
+    Raises:
+        EfspecError: When the seed is out of range, or there are too many parameters.
+    """
+    found: dict[str, Tensor] = {}
+    for attention in (False, True) if any(layout.apart) else (True,):
+        candidate = whole(layout.space, attention)
+        one = subnet(layout, candidate, full_slots(candidate))
+        state = build_module(one.plan, seed).state_dict()
+        for site in one.sites:
+            own = {name: state[site.prefix + name] for name in (*site.parameters, *site.buffers)}
+            found |= _kept(site.home, own, site.parameters)
+        for other in with_every_choice(layout.space, attention) if layout.separate else ():
+            found |= _fresh_norms(subnet(layout, other, full_slots(other)), found)
+    return found
+
+
+def _fresh_norms(one: Subnet, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The batch norms of a member that are not known, as PyTorch makes them."""
+    found: dict[str, Tensor] = {}
+    for site in one.norms():
+        if f"{site.home}.weight" not in known:
+            norm = nn.BatchNorm2d(*site.parameters["weight"])
+            found |= _kept(site.home, norm.state_dict(), site.parameters)
+    return found
+
+
+def _kept(home: str, own: Mapping[str, Tensor], trained: Mapping[str, object]) -> dict[str, Tensor]:
+    return {
+        f"{home}.{name}": nn.Parameter(tensor) if name in trained else tensor
+        for name, tensor in own.items()
+    }
+
+
+def grow(module: nn.Module, name: str, tensor: Tensor) -> None:
+    """Put a tensor into a module under a dotted name, with modules on the way to it."""
+    *path, last = name.split(".")
+    for step in path:
+        child = module._modules.get(step)
+        if child is None:
+            child = nn.Module()
+            module.add_module(step, child)
+        module = child
+    if isinstance(tensor, nn.Parameter):
+        module.register_parameter(last, tensor)
+    else:
+        module.register_buffer(last, tensor)
+
+
+def leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The leading part of a tensor along each axis, which shares its memory."""
+    if tensor.shape == shape:
+        return tensor
+    return tensor[tuple(slice(size) for size in shape)]
