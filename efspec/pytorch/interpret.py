@@ -82,10 +82,16 @@ def interpret(
         KeyError: When a tensor is missing.
         ValueError: When an op gives another shape than the plan says.
     """
-    ops, wanted = plan.ops(), plan.outputs()
-    if mode == "train" and isinstance(ops[-1].op, AverageHeads):
-        ops, wanted = ops[:-1], ops[-1].inputs
+    ops, wanted = in_training(plan) if mode == "train" else (plan.ops(), plan.outputs())
     return execute(ops, wanted, state, {0: x}, observe, mode)
+
+
+def in_training(plan: Plan) -> tuple[Sequence[PlacedOp], Sequence[int]]:
+    """What a network runs in training, and numbers of what it gives: two heads stay two."""
+    *ops, last = plan.ops()
+    if isinstance(last.op, AverageHeads):
+        return ops, last.inputs
+    return plan.ops(), plan.outputs()
 
 
 def execute(

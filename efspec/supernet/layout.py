@@ -98,13 +98,13 @@ def subnet(layout: Layout, candidate: Candidate, slots: Slots) -> Subnet:
     made_by = {number: placed for placed in plan.ops() for number in placed.outputs}
     sites: list[Site] = []
     for placed in plan.ops():
-        if placed.op.parameters():
+        if parameters := placed.op.parameters():
             home = _home(layout, candidate, slots, placed.prefix)
             if isinstance(placed.op, BatchNorm2d):
                 before = made_by.get(placed.inputs[0])
                 home += _choice(placed.op, before) if layout.separate else WIDEST
             home = home.removesuffix(".")
-            sites.append(Site(placed.prefix, home, placed.op.parameters(), placed.op.buffers()))
+            sites.append(Site(placed.prefix, home, parameters, placed.op.buffers()))
     return Subnet(spec, plan, tuple(sites))
 
 
@@ -133,9 +133,13 @@ def full_slots(candidate: Candidate) -> Slots:
 
 
 def whole(space: SpaceSpec, attention: bool) -> Candidate:
-    """Every slot of a space at its widest; in all slots that may have it, with or without attention.
+    """Every slot of a space at its widest.
 
     It need not be a member of the space, which says how many blocks may have attention.
+
+    Args:
+        space: The space.
+        attention: Whether all slots that may have attention have it, or none.
     """
     return Candidate(
         tuple(
@@ -177,7 +181,9 @@ def types_apart(space: SpaceSpec) -> tuple[bool, ...]:
 
     A V2 block is the feed-forward part of one with attention; one of V1 is nothing of the kind.
     """
-    without, with_ = (resolve(member(space, whole(space, kind))).parameters() for kind in (False, True))
+    without, with_ = (
+        resolve(member(space, whole(space, kind))).parameters() for kind in (False, True)
+    )
     apart = {
         int(found[1])
         for key, shape in without.items()

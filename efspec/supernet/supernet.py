@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from efspec.errors import EfspecError, fail
-from efspec.pytorch.interpret import interpret
+from efspec.pytorch.interpret import Mode, interpret
 from efspec.record import Record
 from efspec.spec.candidates import Candidate
 from efspec.supernet.layout import Layout, Slots, Subnet, subnet
@@ -67,7 +68,7 @@ class Supernet(nn.Module):
         """
         state: State = {}
         for site in self.subnet(candidate).sites:
-            module = self.get_submodule(site.home)
+            module = reduce(getattr, site.home.split("."), self)
             for name, shape in (*site.parameters.items(), *site.buffers.items()):
                 state[site.prefix + name] = leading(getattr(module, name), shape)
         if statistics is None:
@@ -92,11 +93,11 @@ class Supernet(nn.Module):
         one, state = self.subnet(candidate), self.state(candidate, statistics)
         if not self.training and statistics is None:
             self.check_statistics(one, state)
-        outputs = interpret(one.plan, state, images, mode="train" if self.training else "infer")
-        return outputs if len(outputs) > 1 else outputs[0]
+        mode: Mode = "train" if self.training else "infer"
+        return as_outputs(interpret(one.plan, state, images, mode=mode))
 
     def check_statistics(self, one: Subnet, state: State) -> None:
-        """Refuse running statistics that are none, or are those of other networks.
+        """Refuse a member's running statistics if they are none, or those of another network.
 
         Args:
             one: The member.
@@ -105,18 +106,30 @@ class Supernet(nn.Module):
         Raises:
             EfspecError: When one of its batch norms has none.
         """
-        norms = one.norms()
-        seen = [state[f"{site.prefix}num_batches_tracked"] for site in norms]
-        if not self.layout.separate:
-            raise missing_statistics("batch norms have the statistics of the widest network")
-        unseen = [
-            site for site, count in zip(norms, torch.stack(seen).tolist(), strict=True) if not count
-        ]
-        if unseen:
-            raise missing_statistics(
-                f"{len(unseen)} of its {len(norms)} batch norms have seen no image, "
-                f"such as {unseen[0].home}"
-            )
+        check_seen(one, state)
+
+
+def as_outputs(results: tuple[Tensor, ...]) -> Outputs:
+    """Results as modules give them: one alone is not in a tuple."""
+    return results if len(results) > 1 else results[0]
+
+
+def check_seen(one: Subnet, state: State) -> None:
+    """Refuse batch norms that have never been run.
+
+    Args:
+        one: The member.
+        state: Its state dict.
+
+    Raises:
+        EfspecError: When there is one.
+    """
+    norms = one.norms()
+    counts = torch.stack([state[f"{site.prefix}num_batches_tracked"] for site in norms]).tolist()
+    unseen = [site.home for site, count in zip(norms, counts, strict=True) if not count]
+    if unseen:
+        some = f"{len(unseen)} of its {len(norms)} batch norms have seen no image"
+        raise missing_statistics(f"{some}, such as {unseen[0]}")
 
 
 def missing_statistics(message: str) -> EfspecError:

@@ -44,7 +44,8 @@ def _fresh_norms(one: Subnet, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for site in one.norms():
         if f"{site.home}.weight" not in known:
-            norm = nn.BatchNorm2d(*site.parameters["weight"])
+            (channels,) = site.parameters["weight"]
+            norm = nn.BatchNorm2d(channels)
             found |= _kept(site.home, norm.state_dict(), site.parameters)
     return found
 
@@ -73,6 +74,7 @@ def grow(module: nn.Module, name: str, tensor: Tensor) -> None:
 
 def leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The leading part of a tensor along each axis, which shares its memory."""
-    if tensor.shape == shape:
-        return tensor
-    return tensor[tuple(slice(size) for size in shape)]
+    for axis, (own, wanted) in enumerate(zip(tensor.shape, shape, strict=True)):
+        if own != wanted:
+            tensor = tensor.narrow(axis, 0, wanted)
+    return tensor
