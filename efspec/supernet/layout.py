@@ -83,6 +83,10 @@ class Subnet(Node):
         """Its batch norms: what has buffers."""
         return tuple(site for site in self.sites if site.buffers)
 
+    def in_slots(self) -> tuple[Site, ...]:
+        """What its blocks hold."""
+        return tuple(site for site in self.sites if _BLOCK.match(site.prefix))
+
 
 @lru_cache(maxsize=MAX_KEPT)
 def subnet(layout: Layout, candidate: Candidate, slots: Slots) -> Subnet:

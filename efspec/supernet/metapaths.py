@@ -14,6 +14,8 @@ What the paper leaves open, and what is done here:
 - Importances are ratios, and could not be if they had any sign: ratios are taken of their softmax.
 - Noise is drawn once per path and batch: it stands for a choice of network, not of image.
 - All stages have the same temperature. How it falls is not said: exponentially, see `temperature`.
+- Where a member may end without attention, its head has a norm that the mixture has not: one of
+  maps, of which only the statistics are found.
 - Which paths a member keeps is what slimming by importance would leave: of each stage, those that
   matter most. The last of them have attention.
 
@@ -144,15 +146,15 @@ class MetaPaths(Supernet):
     def _mixture(self, images: Tensor) -> tuple[Tensor, ...]:
         """The network with attention wherever it may be, whose blocks give way to meta paths."""
         space = self.layout.space
-        without, with_ = whole(space, False), whole(space, True)
-        plan = self.subnet(with_).plan
-        state, bare = self.state(with_), self.state(without)
+        bare, full = (self.subnet(whole(space, attention)) for attention in (False, True))
+        bare_state, state = self.slices(bare.in_slots()), self.slices(full.sites)
         mode: Mode = "train" if self.training else "infer"
         if not self.training:
-            check_seen(self.subnet(with_), state)
-            check_seen(self.subnet(without), bare)
+            check_seen(full.sites, state)
+            check_seen(bare.in_slots(), bare_state)
+        others = {slot: ops for slot, ops in _segments(bare.plan.ops()) if slot}
+        plan = full.plan
         ops, wanted = in_training(plan) if self.training else (plan.ops(), plan.outputs())
-        others = {slot: ops for slot, ops in _segments(self.subnet(without).plan.ops()) if slot}
         weights = self.path_weights()
         values = {0: images}
         for slot, segment in _segments(ops):
@@ -163,7 +165,7 @@ class MetaPaths(Supernet):
                 continue
             stage, number = slot
             x = values[segment[0].inputs[0]]
-            paths = [_through(others[slot], bare, x, segment, mode)]
+            paths = [_through(others[slot], bare_state, x, segment, mode)]
             if self.layout.apart[stage]:
                 paths.append(_through(segment, state, x, segment, mode))
             mixed = weights[stage][number, -1] * x

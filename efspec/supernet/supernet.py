@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from efspec.errors import EfspecError, fail
-from efspec.pytorch.interpret import Mode, interpret
+from efspec.pytorch.interpret import interpret
 from efspec.record import Record
 from efspec.spec.candidates import Candidate
-from efspec.supernet.layout import Layout, Slots, Subnet, subnet
+from efspec.supernet.layout import Layout, Site, Slots, Subnet, subnet
 from efspec.supernet.tensors import grow, initial_tensors, leading
 
 State = dict[str, Tensor]
@@ -66,16 +67,21 @@ class Supernet(nn.Module):
         Raises:
             ValueError: When the statistics are of another member.
         """
-        state: State = {}
-        for site in self.subnet(candidate).sites:
-            module = reduce(getattr, site.home.split("."), self)
-            for name, shape in (*site.parameters.items(), *site.buffers.items()):
-                state[site.prefix + name] = leading(getattr(module, name), shape)
+        state = self.slices(self.subnet(candidate).sites)
         if statistics is None:
             return state
         if statistics.candidate != candidate:
             raise ValueError(f"statistics of {statistics.candidate} for {candidate}")
         return state | statistics.tensors
+
+    def slices(self, sites: Sequence[Site]) -> State:
+        """The tensors of some ops, by their names in the state dict of their network."""
+        state: State = {}
+        for site in sites:
+            module = reduce(getattr, site.home.split("."), self)
+            for name, shape in (*site.parameters.items(), *site.buffers.items()):
+                state[site.prefix + name] = leading(getattr(module, name), shape)
+        return state
 
     def forward(
         self, images: Tensor, candidate: Candidate, statistics: Statistics | None = None
@@ -85,16 +91,19 @@ class Supernet(nn.Module):
         Args:
             images: The images.
             candidate: The member.
-            statistics: Statistics of its batch norms; without them, those that training left.
+            statistics: Statistics of its batch norms in eval mode; without them, those that
+                training left.
 
         Raises:
             EfspecError: In eval mode, when there are no statistics of one of its batch norms.
         """
-        one, state = self.subnet(candidate), self.state(candidate, statistics)
-        if not self.training and statistics is None:
+        one = self.subnet(candidate)
+        if self.training:
+            return as_outputs(interpret(one.plan, self.state(candidate), images, mode="train"))
+        state = self.state(candidate, statistics)
+        if statistics is None:
             self.check_statistics(one, state)
-        mode: Mode = "train" if self.training else "infer"
-        return as_outputs(interpret(one.plan, state, images, mode=mode))
+        return as_outputs(interpret(one.plan, state, images))
 
     def check_statistics(self, one: Subnet, state: State) -> None:
         """Refuse a member's running statistics if they are none, or those of another network.
@@ -106,7 +115,7 @@ class Supernet(nn.Module):
         Raises:
             EfspecError: When one of its batch norms has none.
         """
-        check_seen(one, state)
+        check_seen(one.sites, state)
 
 
 def as_outputs(results: tuple[Tensor, ...]) -> Outputs:
@@ -114,21 +123,21 @@ def as_outputs(results: tuple[Tensor, ...]) -> Outputs:
     return results if len(results) > 1 else results[0]
 
 
-def check_seen(one: Subnet, state: State) -> None:
+def check_seen(sites: Sequence[Site], state: State) -> None:
     """Refuse batch norms that have never been run.
 
     Args:
-        one: The member.
+        sites: Ops of a network, batch norms among them.
         state: Its state dict.
 
     Raises:
         EfspecError: When there is one.
     """
-    norms = one.norms()
+    norms = [site for site in sites if site.buffers]
     counts = torch.stack([state[f"{site.prefix}num_batches_tracked"] for site in norms]).tolist()
     unseen = [site.home for site, count in zip(norms, counts, strict=True) if not count]
     if unseen:
-        some = f"{len(unseen)} of its {len(norms)} batch norms have seen no image"
+        some = f"{len(unseen)} of {len(norms)} batch norms have seen no image"
         raise missing_statistics(f"{some}, such as {unseen[0]}")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
 from efspec.pytorch.build import build_module
 from efspec.supernet.layout import (
     Layout,
-    Subnet,
+    Site,
     full_slots,
     subnet,
     whole,
@@ -27,23 +27,26 @@ def initial_tensors(layout: Layout, seed: int) -> dict[str, Tensor]:
         EfspecError: When the seed is out of range, or there are too many parameters.
     """
     found: dict[str, Tensor] = {}
+    # The norm of a head behind attention may be another than behind blocks without.
+    bare = layout.space.stages[-1].attention_depth[0] == 0
     for attention in (False, True) if any(layout.apart) else (True,):
         candidate = whole(layout.space, attention)
         one = subnet(layout, candidate, full_slots(candidate))
         state = build_module(one.plan, seed).state_dict()
-        for site in one.sites:
+        for site in one.sites if attention or bare else one.in_slots():
             own = {name: state[site.prefix + name] for name in (*site.parameters, *site.buffers)}
             found |= _kept(site.home, own, site.parameters)
         for other in with_every_choice(layout.space, attention) if layout.separate else ():
-            found |= _fresh_norms(subnet(layout, other, full_slots(other)), found)
+            one = subnet(layout, other, full_slots(other))
+            found |= _fresh_norms(one.sites if attention or bare else one.in_slots(), found)
     return found
 
 
-def _fresh_norms(one: Subnet, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The batch norms of a member that are not known, as PyTorch makes them."""
+def _fresh_norms(sites: Iterable[Site], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The batch norms that are not known, as PyTorch makes them."""
     found: dict[str, Tensor] = {}
-    for site in one.norms():
-        if f"{site.home}.weight" not in known:
+    for site in sites:
+        if site.buffers and f"{site.home}.weight" not in known:
             (channels,) = site.parameters["weight"]
             norm = nn.BatchNorm2d(channels)
             found |= _kept(site.home, norm.state_dict(), site.parameters)

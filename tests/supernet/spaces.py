@@ -16,7 +16,7 @@ from efspec.supernet import Supernet
 SupernetT = TypeVar("SupernetT", bound=Supernet)
 
 SMALL_ATTENTION = {"num_heads": 2, "key_dim": 4, "attn_ratio": 2}
-V2 = {
+V2: dict[str, object] = {
     "efspec": 1,
     "name": "small_v2",
     "input": {"size": 64},
@@ -45,7 +45,7 @@ V2 = {
     ],
     "head": {"type": "distilled", "classes": 5},
 }
-V1 = {
+V1: dict[str, object] = {
     "efspec": 1,
     "name": "small_v1",
     "input": {"size": 64},
@@ -68,12 +68,18 @@ V1 = {
             "downsample": {"type": "conv"},
             "block": {"type": "mb4d", "mixer": "dwconv"},
             "attention": {"type": "mb3d", **SMALL_ATTENTION},
-            "attention_depth": [0, 1, 2],
+            "attention_depth": [1, 2],
             "expansion_ratio": [2],
         },
     ],
     "head": {"type": "distilled", "classes": 5},
 }
+
+
+def stages(fields: dict[str, object]) -> list[dict[str, object]]:
+    found = fields["stages"]
+    assert isinstance(found, list)
+    return found
 
 
 def space(fields: dict[str, object]) -> SpaceSpec:
