@@ -164,11 +164,15 @@ def with_every_choice(space: SpaceSpec, attention: bool) -> Iterator[Candidate]:
     Channels depend on the widths of a stage and of the one before, and on a ratio. As of `whole`,
     they need not be members.
     """
-    base = [
-        choice.replaced(depth=1, attention_depth=0, expansion_ratio=choice.expansion_ratio[:1])
-        for choice in whole(space, False).stages
-    ]
     full = whole(space, attention).stages
+    base = [
+        choice.replaced(
+            depth=1,
+            attention_depth=min(1, choice.attention_depth),
+            expansion_ratio=choice.expansion_ratio[:1],
+        )
+        for choice in full
+    ]
     for i, stage in enumerate(space.stages):
         before = space.stages[i - 1].width if i else (0,)
         for first, width, ratio in product(before, stage.width, stage.expansion_ratio):

@@ -64,7 +64,7 @@ def grow(module: nn.Module, name: str, tensor: Tensor) -> None:
     """Put a tensor into a module under a dotted name, with modules on the way to it."""
     *path, last = name.split(".")
     for step in path:
-        child = module._modules.get(step)
+        child = dict(module.named_children()).get(step)
         if child is None:
             child = nn.Module()
             module.add_module(step, child)

@@ -202,3 +202,18 @@ def test_initial_weights_are_those_of_the_build() -> None:
     state = net.state(only)
     for key, tensor in module.state_dict().items():
         assert torch.equal(state[key], tensor), key
+
+
+def test_blocks_are_dropped_in_training_only() -> None:
+    """At the space's rate, over the member's own depth: the first block never is."""
+    of = space({**V2, "defaults": {"layer_scale": 0.5, "drop_path": {"linear": 0.9}}})
+    net, x = filled(Slimmable(of)), images(of, 4)
+    wanted = net(x, largest(of))
+    assert torch.equal(net(x, largest(of)), wanted)
+    net.train()
+    results = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        results.append(net(x, largest(of))[0])
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
