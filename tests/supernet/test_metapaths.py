@@ -61,14 +61,6 @@ def test_certain_attention_is_the_network_of_it(fields: dict[str, object]) -> No
 
 
 @torch.no_grad()
-def test_a_backbone_gives_each_of_its_maps() -> None:
-    of = space({**V1, "head": {"type": "features", "stages": [0, 2], "norm": "batch"}})
-    first, last = filled(MetaPaths(of))(images(of))
-    assert first.shape == (2, 12, 16, 16)
-    assert last.shape == (2, 16, 4, 4)
-
-
-@torch.no_grad()
 def test_a_member_is_what_certain_paths_make() -> None:
     """Of all types, and of none."""
     of = space(V1)

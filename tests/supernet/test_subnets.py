@@ -44,20 +44,6 @@ def test_extracted_is_the_supernets(
     assert_extracts(net, candidates(space(fields), RANDOM))
 
 
-@pytest.mark.parametrize("kind", [Slimmable, MetaPaths])
-def test_backbones_are_extracted(kind: type[Slimmable | MetaPaths]) -> None:
-    """Several results, each behind a norm of its own."""
-    of = space({**V1, "head": {"type": "features", "stages": [0, 2], "norm": "batch"}})
-    net, x, candidate = filled(kind(of)), images(of), smallest(of)
-    statistics = calibrate(net, candidate, [x])
-    spec, state = extract(net, candidate, statistics)
-    module = efspec.build(spec).eval()
-    module.load_state_dict(state)
-    found, wanted = module(x), net(x, candidate, statistics)
-    assert len(found) == len(wanted) == 2
-    assert all(map(torch.equal, found, wanted))
-
-
 def test_extracted_is_the_supernets_in_digits() -> None:
     net = filled(Slimmable(at_size("digits", 32)))
     assert_extracts(net, candidates(net.layout.space, RANDOM))
