@@ -224,7 +224,8 @@ def _drop_path(x: Tensor, probability: float) -> Tensor:
 
 @lru_cache(maxsize=MAX_TABLES)
 def _offsets(op: AttentionBias, device: torch.device) -> Tensor:
-    return torch.from_numpy(relative_offsets(op)).to(device)
+    with torch.inference_mode(False):  # whoever asks first, others may want gradients
+        return torch.from_numpy(relative_offsets(op)).to(device)
 
 
 def activate(function: Activations, x: Tensor) -> Tensor:

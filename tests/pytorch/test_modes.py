@@ -63,3 +63,14 @@ def test_calibration_averages_over_batches() -> None:
         (found,) = interpret(plan, state, x, mode="calibrate")
         assert torch.equal(found, module(x))
     assert_same_bits(state, dict(module.state_dict()))
+
+
+def test_inference_before_training_leaves_nothing_that_has_no_gradient() -> None:
+    plan = efspec.resolve(efspec.load({**DROPPING, "input": {"size": 96}}))
+    module = efspec.build(plan)
+    state = dict(module.named_parameters()) | dict(module.named_buffers())
+    with torch.inference_mode():
+        interpret(plan, state, images(plan))
+    for y in interpret(plan, state, images(plan), mode="train"):
+        y.sum().backward(retain_graph=True)
+    assert all(parameter.grad is not None for parameter in module.parameters())
