@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, assert_never
 
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
@@ -48,32 +49,82 @@ from efspec.plan.ops import (
 
 Observe = Callable[[PlacedOp, tuple[Tensor, ...]], None]
 
+Mode = Literal["infer", "train", "calibrate"]
+"""What a run is for.
+
+`train` is what a built module does in training mode. `calibrate` computes what `infer` does with
+statistics of the batch at hand, and makes those in the state the mean over all batches so far.
+"""
+MOMENTUM = 0.1
+"""How far training moves the statistics of batch norm: PyTorch's default, as in built modules."""
+MAX_TABLES = 256
+"""How many tables of offsets are kept."""
+
 
 def interpret(
-    plan: Plan, state: Mapping[str, Tensor], x: Tensor, observe: Observe | None = None
+    plan: Plan,
+    state: Mapping[str, Tensor],
+    x: Tensor,
+    observe: Observe | None = None,
+    mode: Mode = "infer",
 ) -> tuple[Tensor, ...]:
-    """The outputs of a plan in eval mode, for images x (B, C, H, W) and the weights in `state`.
+    """The outputs of a plan for images x (B, C, H, W) and the weights in `state`.
 
     Args:
         plan: The network.
-        state: Tensors by their names in the state dict.
+        state: Tensors by their names in the state dict; statistics of batch norms are updated in
+            place unless the mode is `infer`.
         x: Images, of the plan's input size.
         observe: Called with each op and what it gave.
+        mode: What the run is for. In training, a distilled head gives both of its logits.
 
     Raises:
         KeyError: When a tensor is missing.
         ValueError: When an op gives another shape than the plan says.
     """
-    ops = plan.ops()
-    values: dict[int, Tensor] = {0: x}
+    ops, wanted = in_training(plan) if mode == "train" else (plan.ops(), plan.outputs())
+    return execute(ops, wanted, state, {0: x}, observe, mode)
+
+
+def in_training(plan: Plan) -> tuple[Sequence[PlacedOp], Sequence[int]]:
+    """What a network runs in training, and numbers of what it gives: two heads stay two."""
+    *ops, last = plan.ops()
+    if isinstance(last.op, AverageHeads):
+        return ops, last.inputs
+    return plan.ops(), plan.outputs()
+
+
+def execute(
+    ops: Sequence[PlacedOp],
+    wanted: Sequence[int],
+    state: Mapping[str, Tensor],
+    values: dict[int, Tensor],
+    observe: Observe | None = None,
+    mode: Mode = "infer",
+) -> tuple[Tensor, ...]:
+    """The values of some numbers, after a part of a network has run.
+
+    Args:
+        ops: The part's ops, in order.
+        wanted: Numbers of the values to give.
+        state: As `interpret` takes it.
+        values: What the part reads, by number; takes what it makes, and loses what no op of it
+            reads again.
+        observe: As `interpret` takes it.
+        mode: As `interpret` takes it.
+
+    Raises:
+        KeyError: When a tensor is missing.
+        ValueError: When an op gives another shape than the plan says.
+    """
     uses = Counter(number for op in ops for number in op.inputs)
-    kept = set(plan.outputs())
+    kept = set(wanted)
     for placed in ops:
         tensors = {
             name: state[placed.prefix + name]
             for name in (*placed.op.parameters(), *placed.op.buffers())
         }
-        result = run(placed.op, tensors, [values[number] for number in placed.inputs])
+        result = run(placed.op, tensors, [values[number] for number in placed.inputs], mode)
         results = result if isinstance(result, tuple) else (result,)
         for number, shape, value in zip(placed.outputs, placed.output_shapes, results, strict=True):
             if tuple(value.shape[1:]) != shape.sizes:
@@ -85,10 +136,12 @@ def interpret(
             uses[number] -= 1
             if uses[number] == 0 and number not in kept:
                 del values[number]
-    return tuple(values[number] for number in plan.outputs())
+    return tuple(values[number] for number in wanted)
 
 
-def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+def run(
+    op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor], mode: Mode = "infer"
+) -> Tensor | tuple[Tensor, ...]:
     """The result of one op on its inputs (B, ...), with its own tensors in `p`."""
     match op:
         case Conv2d():
@@ -96,8 +149,7 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Linear():
             return F.linear(x[0], p["weight"], p["bias"])
         case BatchNorm2d():
-            mean, variance = p["running_mean"], p["running_var"]
-            return F.batch_norm(x[0], mean, variance, p["weight"], p["bias"], eps=op.epsilon)
+            return _batch_norm(op, p, x[0], mode)
         case LayerNorm():
             return F.layer_norm(x[0], (op.num_features,), p["weight"], p["bias"], op.epsilon)
         case Activation():
@@ -109,11 +161,11 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
         case Upsample():
             return F.interpolate(x[0], size=(op.height, op.width), mode="bilinear")
         case DropPath():
-            return x[0]
+            return _drop_path(x[0], op.drop_prob) if mode == "train" else x[0]
         case LayerScale():
             return x[0] * (p["gamma"].view(1, -1, 1, 1) if op.spatial else p["gamma"])
         case AttentionBias():
-            return x[0] + p["attention_biases"][:, torch.from_numpy(relative_offsets(op))]
+            return x[0] + p["attention_biases"][:, _offsets(op, x[0].device)]
         case ScoreBias():
             return x[0] + p["attention_bias"]
         case Add():
@@ -149,6 +201,31 @@ def run(op: AnyOp, p: Mapping[str, Tensor], x: list[Tensor]) -> Tensor | tuple[T
             return (x[0] + x[1]) / 2
         case _:
             assert_never(op)
+
+
+def _batch_norm(op: BatchNorm2d, p: Mapping[str, Tensor], x: Tensor, mode: Mode) -> Tensor:
+    mean, variance, momentum = p["running_mean"], p["running_var"], MOMENTUM
+    if mode != "infer":
+        seen = p["num_batches_tracked"].add_(1)
+        momentum = MOMENTUM if mode == "train" else 1 / seen.item()
+    return F.batch_norm(
+        x, mean, variance, p["weight"], p["bias"], mode != "infer", momentum, op.epsilon
+    )
+
+
+def _drop_path(x: Tensor, probability: float) -> Tensor:
+    """As the class `DropPath` of generated source does it, with the same random numbers."""
+    if probability == 0.0:
+        return x
+    keep = 1.0 - probability
+    mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+    return x * mask / keep
+
+
+@lru_cache(maxsize=MAX_TABLES)
+def _offsets(op: AttentionBias, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # whoever asks first, others may want gradients
+        return torch.from_numpy(relative_offsets(op)).to(device)
 
 
 def activate(function: Activations, x: Tensor) -> Tensor:

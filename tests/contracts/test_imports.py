@@ -30,6 +30,7 @@ LEVELS = {
     "coreml": 4,
     "onnx": 4,
     "latency": 4,
+    "supernet": 5,
     "verify": 5,
     "lint": 4,
     "search": 5,
