@@ -84,8 +84,8 @@ NORMED_MAPS = Rule(
     "inference",
     "",
     "",
-    "layer norms of tokens took 10 to 20 % of the latency of whole networks (iPhone 12, iOS 15), and"
-    " do not fold into convolutions; nobody published what they take on maps",
+    "layer norms of tokens took 10 to 20 % of the latency of whole networks (iPhone 12, iOS 15);"
+    " they do not fold into convolutions, and nobody published what they take on maps",
     "EfficientFormer, arXiv 2206.01191, observation 3",
     "use batch norms, which are free once they are folded",
     _normed_maps,

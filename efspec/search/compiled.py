@@ -45,7 +45,8 @@ class Figures(Node):
         params_folded: Parameters without batch-norm affines and layer scales (N,).
         macs: Multiply-accumulates (N,).
         latency_ms: Milliseconds (N,), or None without a latency source.
-        mes: Mobile Efficiency Score (N,), or None without a latency source.
+        mes: Mobile Efficiency Score (N,), or what the space makes of its metrics; None where one
+            of these is not known.
         activation_bytes_peak: Largest memory of activations (N,), or None if it was not asked for.
     """
 
@@ -113,11 +114,8 @@ class CompiledSpace(Node):
         params, params_folded, macs, ns = (np.ascontiguousarray(c) for c in added.T)
         latency = None if self.fixed_ns is None else (ns + self.fixed_ns) / NS_PER_MS
         bytes_peak = bytes_of(1) * peaks if peak else None
-        known = {"params": params, "params_folded": params_folded, "macs": macs}
-        if bytes_peak is not None:
-            known["activation_bytes_peak"] = bytes_peak
-        mes = None if latency is None else self._mes(known, latency)
-        return Figures(params, params_folded, macs, latency, mes, bytes_peak)
+        known = Figures(params, params_folded, macs, latency, None, bytes_peak)
+        return known.replaced(mes=self._mes(known.columns()))
 
     def _count(self, some: Candidates, added: Integers, peaks: Integers | None) -> None:
         state: npt.NDArray[np.intp] = np.zeros(len(some), np.intp)
@@ -136,13 +134,13 @@ class CompiledSpace(Node):
                     np.maximum(peaks, high.take(index), out=peaks)
             state = table.state.take(choice)
 
-    def _mes(self, known: dict[str, Integers], latency: Floats) -> Floats | None:
-        if self.mes is None:
+    def _mes(self, known: dict[str, npt.NDArray[Any]]) -> Floats | None:
+        """The score of each candidate; None where one of its metrics is not known."""
+        if self.mes is None or not self.mes.terms.keys() <= known.keys():
             return None
-        score: Floats = np.full(len(latency), self.mes.score)
+        score: Floats = np.full(len(known["params"]), self.mes.score)
         for name, term in self.mes.terms.items():
-            values = latency if name == "latency_ms" else known[name]
-            score *= (values / term.unit) ** term.exponent
+            score *= (known[name] / term.unit) ** term.exponent
         return score
 
 
