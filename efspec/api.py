@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from efspec.plan import Plan
     from efspec.pytorch.layouts import Layout
     from efspec.pytorch.source import Source
+    from efspec.spec.mes import MesSpec
     from efspec.spec.schema import NetworkSpec
 
     Network = NetworkSpec | Plan
@@ -113,10 +114,15 @@ def load_mes(file: str | Path | None = None) -> Mes:
     Raises:
         EfspecError: With every mistake of the file.
     """
-    from efspec.cost import Mes, Term
     from efspec.spec.mes import read_mes
 
-    spec = read_mes(Path(file) if file is not None else None)
+    return mes_of(read_mes(Path(file) if file is not None else None))
+
+
+def mes_of(spec: MesSpec) -> Mes:
+    """The score that constants describe."""
+    from efspec.cost import Mes, Term
+
     terms = {name: Term(term.unit, term.exponent) for name, term in spec.terms if term}
     return Mes(spec.score, terms)
 

@@ -37,6 +37,7 @@ COMMANDS = (
     "convert",
     "verify",
     "latency",
+    "search",
     "schema",
     "doctor",
 )

@@ -22,6 +22,8 @@ SIZE = (7.2, 4.8)
 """Width and height in inches: as wide as a page's text."""
 LOG_FROM = 10
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
+LARGE = 1000
+"""Value from which an axis counts in thousands, millions and so on."""
 MAX_NAMED = 40
 """From how many networks on only the front is named; how many names there are at most."""
 MAX_VECTORS = 5000
@@ -96,7 +98,7 @@ def _figure(points: Sequence[Point], x: Axis, y: Axis) -> Figure:
     axes.set_facecolor("none")
     best = front(points, x, y)
     _draw_points(axes, points, best, x)
-    _draw_axes(axes, points, x, y)
+    draw_axes(axes, points, x, y)
     places = list(best)
     if len(points) <= MAX_NAMED:
         places += sorted(set(range(len(points))) - set(best))
@@ -159,8 +161,9 @@ def _draw_points(axes: Axes, points: Sequence[Point], best: list[int], x: Axis) 
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=8)
 
 
-def _draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+def draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
+    """Label and scale the axes of a plot of points."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     scales = (
         (axes.xaxis, axes.set_xscale, x, [point.x for point in points]),
@@ -173,9 +176,16 @@ def _draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         else:
             axis.set_major_locator(MaxNLocator(7))
-        axis.set_major_formatter(EngFormatter(unit=figure.unit))
+        # 12 M is read at a glance, and 900 m is not.
+        large = max(map(abs, values)) >= LARGE
+        axis.set_major_formatter(EngFormatter(figure.unit) if large else FuncFormatter(_plain))
         axis.set_minor_formatter(NullFormatter())
         better = "more" if figure.more_is_better else "less"
         axis.set_label_text(f"{figure.label} ({better} is better)")
     axes.grid(color=LIGHT.line, alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain(value: float, place: int) -> str:
+    del place
+    return f"{value:g}"

@@ -22,6 +22,8 @@ Indices = npt.NDArray[np.uint8]
 Chosen = slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]
 
 CODE_BITS = 64
+DRAWN = 1 << 16
+"""How many members are drawn at a time."""
 
 
 class Layout(Node):
@@ -116,15 +118,27 @@ def of_each(space: SpaceSpec, candidates: Iterable[Candidate]) -> Candidates:
     )
 
 
-def sampled(space: SpaceSpec, count: int, seed: int) -> Candidates:
-    """Random members, as `efspec.spec.candidates.sample` draws one.
+def samples(space: SpaceSpec, count: int, seed: int) -> Iterator[Candidates]:
+    """Random members, as `efspec.spec.candidates.sample` draws one, `DRAWN` at a time.
 
     Args:
         space: The space.
-        count: How many; some may be equal.
-        seed: The same seed gives the same members.
+        count: How many in all; some may be equal.
+        seed: The same seed gives the same members, the first ones also if more are drawn.
     """
-    chance = np.random.Generator(np.random.PCG64(seed))
+    for number, start in enumerate(range(0, count, DRAWN)):
+        chance = np.random.Generator(np.random.PCG64([seed, number]))
+        yield _drawn(space, DRAWN, chance)[: min(DRAWN, count - start)]
+
+
+def sampled(space: SpaceSpec, count: int, seed: int) -> Candidates:
+    """All of what `samples` draws."""
+    some = list(samples(space, count, seed)) or [_drawn(space, 0, np.random.default_rng(0))]
+    names = Candidates.fields
+    return Candidates(*[np.concatenate([getattr(one, name) for one in some]) for name in names])
+
+
+def _drawn(space: SpaceSpec, count: int, chance: np.random.Generator) -> Candidates:
     numbered = layouts(space)
     width = np.empty((count, len(numbered)), np.uint8)
     depth = np.empty_like(width)
