@@ -290,7 +290,8 @@ def _print(folder: Path, found: Found) -> None:
     rows: list[list[Cell]] = []
     for name, one in found.targets.items():
         figures = [one.figures.get(metric) for metric in ("mes", "latency_ms", "params", "macs")]
-        rows.append([name, f"{one.accuracy:.4f}", *figures, str(folder / "targets" / f"{name}.yaml")])
+        file = str(folder / "targets" / f"{name}.yaml")
+        rows.append([name, f"{one.accuracy:.4f}", *figures, file])
     if rows:
         columns = ["target", "accuracy", "MES", "ms", "params", "MACs", "spec"]
         print_table(columns, rows, f"{len(found.evaluated):,} networks were evaluated")

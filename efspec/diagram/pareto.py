@@ -163,7 +163,13 @@ def _draw_points(axes: Axes, points: Sequence[Point], best: list[int], x: Axis) 
 
 def draw_axes(axes: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
     """Label and scale the axes of a plot of points."""
-    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import (
+        EngFormatter,
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+    )
 
     scales = (
         (axes.xaxis, axes.set_xscale, x, [point.x for point in points]),
