@@ -29,6 +29,7 @@ RUNS = {
     "convert": ["convert", WEIGHTS, "--spec", SPEC, "--to", "official", "-o", "converted.pth"],
     "verify": ["verify", "built/v2_s0.mlpackage", "--weights", WEIGHTS],
     "latency": ["latency", "list", SPEC, "--json"],
+    "train": ["train", "tiny.yaml", "--data", "digits", "--recipe", "small", "--epochs", "1", "-o", "run"],
     "schema": ["schema", "-o", "schemas"],
     "doctor": ["doctor", "--json"],
 }  # fmt: skip

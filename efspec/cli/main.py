@@ -37,6 +37,7 @@ COMMANDS = (
     "convert",
     "verify",
     "latency",
+    "train",
     "schema",
     "doctor",
 )

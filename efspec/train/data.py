@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from efspec.errors import EfspecError, fail
+from efspec.plan import Plan
 from efspec.record import Record
 
 PARTS = 6
@@ -80,6 +81,32 @@ def read_data(source: str, root: Path | None = None, seed: int = 0) -> Data:
     if not Path(source).is_dir() and source.startswith(PREFIXES):
         return _of_timm(source, root)
     return _of_folder(Path(source), seed)
+
+
+def check_fits(plan: Plan, classes: int, what: str) -> None:
+    """Refuse a network that does not tell the classes of a data set apart.
+
+    Args:
+        plan: The network.
+        classes: How many classes there are.
+        what: What has them, in words.
+
+    Raises:
+        EfspecError: When it has other classes or none.
+    """
+    shape = plan.network.outputs[0].shape
+    if len(shape.sizes) != 1:
+        raise fail(
+            "no-logits",
+            f"{plan.name} gives maps, and no classes that could be right or wrong",
+            expected="a head of type linear or distilled",
+        )
+    if shape.channels != classes:
+        raise fail(
+            "wrong-classes",
+            f"{plan.name} has {shape.channels:,} classes, and {what} {classes:,}",
+            fix=f"--set head.classes={classes}",
+        )
 
 
 def digits() -> Examples:

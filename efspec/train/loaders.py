@@ -106,7 +106,7 @@ def loaders(
     """
     if shape[0] not in (1, 3):
         raise fail(
-            "wrong-channels",
+            "no-image",
             f"the network takes {shape[0]} channels, and images have 1 or 3",
             expected="input.channels of 1 (grey) or 3 (red, green and blue)",
         )

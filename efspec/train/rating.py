@@ -50,10 +50,7 @@ def rate(module: nn.Module, read: Loaders, accelerator: Accelerator) -> Rating:
 
 def summed(numbers: torch.Tensor, accelerator: Accelerator) -> list[float]:
     """The sums of numbers of all processes."""
-    whole = accelerator.reduce(numbers.clone().to(_exact(accelerator)), reduction="sum")
-    total: list[float] = whole.tolist()
+    # Some GPUs cannot count in double precision.
+    exact = numbers.float() if accelerator.device.type == "mps" else numbers.double()
+    total: list[float] = accelerator.reduce(exact.to(accelerator.device), reduction="sum").tolist()
     return total
-
-
-def _exact(accelerator: Accelerator) -> torch.device:
-    return torch.device(accelerator.device)
