@@ -132,7 +132,7 @@ def train(
 
         trained_at = height_width("--from-size", from_size)
         source = Source(weights, new_head=new_head, from_size=trained_at)
-        remarks += load_weights(module, plan, source).remarks
+        remarks += load_weights(module, plan, source).remarks()
     accelerator.wait_for_everyone()  # none finds a folder that another has just made
     first = accelerator.is_main_process
     if first:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -44,10 +45,13 @@ def _again(stage: nn.Module) -> object:
 def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     """Keep batch norms from counting the images of a batch twice."""
     norms = [child for child in stage.modules() if isinstance(child, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        # They go on to track: without, other tensors would be saved than the first time.
+        norm.momentum = 0.0
+        norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, tracked) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, tracked

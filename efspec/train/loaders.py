@@ -205,9 +205,9 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
         EfspecError: When timm knows no such policy of augmentations.
     """
     wanted = recipe.augmentation
-    channels = slice(shape[0])
-    try:
-        before, change, after = create_transform(
+
+    def parts(channels: int) -> Any:
+        return create_transform(
             shape,
             is_training=True,
             scale=wanted.scale,
@@ -216,12 +216,15 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
             color_jitter=wanted.color_jitter or None,
             auto_augment=wanted.auto_augment,
             interpolation=wanted.interpolation,
-            mean=data.mean[channels],
-            std=data.std[channels],
+            mean=data.mean[:channels],
+            std=data.std[:channels],
             re_prob=wanted.erasing,
             re_mode="pixel",
             separate=True,
         )
+
+    try:
+        before, change, _ = parts(3)
     except (AssertionError, KeyError, ValueError):
         raise fail(
             "unknown-in-timm",
@@ -229,6 +232,7 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
             field="augmentation.auto_augment",
             expected="one such as rand-m9-mstd0.5-inc1 or original",
         ) from None
+    _, _, after = parts(shape[0])
     # Policies want colours, whatever the network takes.
     return Compose([before, change, *_grey(shape), after])
 
