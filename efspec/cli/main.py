@@ -37,7 +37,11 @@ COMMANDS = (
     "convert",
     "verify",
     "latency",
+<<<<<<< HEAD
     "search",
+=======
+    "train",
+>>>>>>> train
     "schema",
     "doctor",
 )

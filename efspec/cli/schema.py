@@ -83,6 +83,7 @@ def all_schemas() -> dict[str, str]:
     from efspec.latency.points import PointsSpec
     from efspec.spec.json_schema import file_schema, schemas
     from efspec.spec.plugins import look_for
+    from efspec.train.recipe import RecipeSpec
 
     for mistake in look_for().mistakes():
         typer.echo(mistake.render(), err=True)
@@ -110,6 +111,7 @@ def all_schemas() -> dict[str, str]:
         "diff.schema.json": _diff_schema(),
         "lint.schema.json": _lint_schema(),
         "points.schema.json": file_schema(PointsSpec, "efspec points"),
+        "recipe.schema.json": file_schema(RecipeSpec, "efspec recipe"),
         "score.schema.json": whole,
     }
     return {**schemas(), **{name: json.dumps(one, indent=2) + "\n" for name, one in own.items()}}

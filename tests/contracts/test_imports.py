@@ -34,6 +34,7 @@ LEVELS = {
     "verify": 5,
     "lint": 4,
     "search": 5,
+    "train": 5,
     "cli": 6,
     "api": 6,
     "__init__": 6,
@@ -45,7 +46,7 @@ OUTSIDE = {
     2: {"orjson", "pydantic", "pydantic_core", "yaml"},
     3: {"jinja2", "markupsafe", "matplotlib", "numpy"},
     4: {"torch", "safetensors", "coremltools", "tqdm", "onnx", "onnxruntime", "scipy"},
-    5: {"PIL", "pymoo"},
+    5: {"PIL", "pymoo", "timm", "torchvision", "accelerate", "sklearn", "mlxtend"},
     6: {"pyarrow", "typer", "rich", "pydantic", "torch", "safetensors"},
 }
 BACKENDS = {"cost", "codegen", "deploy", "diagram", "onnx"}
