@@ -117,6 +117,7 @@ def train(
     from efspec.train.loaders import loaders
     from efspec.train.loop import Job, make_accelerator, share_of
     from efspec.train.loop import train as trained
+    from efspec.train.methods import Alone
 
     run = identity(loaded, wanted, data, weights, teacher_spec, teacher_weights)
     begun = go_on(output, run, resume=resume)
@@ -140,7 +141,7 @@ def train(
         begin(output, run)
         if begun is not None:
             finish_files(output, plan, begun)
-    job = Job(plan, module, wanted, read, teacher)
+    job = Job(Alone(plan), module, wanted, read, teacher)
     state = begun
     left = wanted.all_epochs - (len(begun.history) if begun else 0)
     with progress(left * read.steps, left=True) as step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -37,28 +37,32 @@ def treatments(plan: Plan) -> dict[str, Treatment]:
 
 
 def parameter_groups(
-    plan: Plan,
-    parameters: Iterable[tuple[str, nn.Parameter]],
-    recipe: RecipeSpec,
-    plan_name: Callable[[str], str] = str,
+    plan: Plan, parameters: Iterable[tuple[str, nn.Parameter]], recipe: RecipeSpec
 ) -> list[dict[str, Any]]:
-    """Parameters in groups, as optimisers take them; what timm's schedules read is `lr_scale`.
+    """A network's parameters in groups, as optimisers take them.
 
     Args:
-        plan: The network; of a supernet, its largest.
-        parameters: What is to be trained, by name. What asks for no gradient is left out.
+        plan: The network.
+        parameters: What is to be trained, by name.
         recipe: Says the weight decay and the decay of learning rates over depth.
-        plan_name: The plan's name for a name of `parameters`. A supernet has several batch norms
-            for one of the plan's.
     """
     known = treatments(plan)
-    last = max(one.depth for one in known.values())
-    groups: dict[Treatment, dict[str, Any]] = {}
+    return grouped([(parameter, known[name]) for name, parameter in parameters], recipe)
+
+
+def grouped(
+    parameters: Sequence[tuple[nn.Parameter, Treatment]], recipe: RecipeSpec
+) -> list[dict[str, Any]]:
+    """Parameters in groups of those that are trained alike; timm's schedules read `lr_scale`.
+
+    What asks for no gradient is left out.
+    """
+    last = max(treatment.depth for _, treatment in parameters)
     layer_decay = recipe.optimizer.layer_decay
-    for name, parameter in parameters:
+    groups: dict[Treatment, dict[str, Any]] = {}
+    for parameter, treatment in parameters:
         if not parameter.requires_grad:
             continue
-        treatment = known[plan_name(name)]
         if layer_decay is None:
             treatment = treatment.replaced(depth=last)
         group = groups.setdefault(

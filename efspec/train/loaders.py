@@ -40,6 +40,8 @@ class Share(Record):
 
 
 ALONE = Share()
+CALIBRATION = 512
+"""About how many images statistics of batch norms are found on."""
 
 
 class Loaders(Record):
@@ -49,6 +51,8 @@ class Loaders(Record):
         train: Batches to learn from, of images that were drawn by `sampler`.
         sampler: Has `set_epoch`.
         validation: Batches of this process's share of the images to rate on.
+        calibration: Batches of some training images, the same in every process, as they would be
+            rated: for statistics of batch norms.
         mix: Mixes the images of a batch, and makes its labels probabilities; None for no mixing.
         classes: How many classes there are.
     """
@@ -56,6 +60,7 @@ class Loaders(Record):
     train: DataLoader[Batch]
     sampler: Order
     validation: DataLoader[Batch]
+    calibration: DataLoader[Batch]
     mix: Callable[[Tensor, Tensor], Batch] | None
     classes: int
 
@@ -148,7 +153,21 @@ def loaders(
     validation: DataLoader[Batch] = DataLoader(
         Subset(rated, numbers), batch_size=own, num_workers=workers, collate_fn=collated
     )
-    return Loaders(train, sampler, validation, _mix(recipe, data.classes), data.classes)
+    calibration: DataLoader[Batch] = DataLoader(
+        Subset(Images(data.train, rated.transform), _calibrating(recipe, len(data.train))),
+        batch_size=recipe.batch,
+        num_workers=workers,
+        collate_fn=collated,
+    )
+    mix = _mix(recipe, data.classes)
+    return Loaders(train, sampler, validation, calibration, mix, data.classes)
+
+
+def _calibrating(recipe: RecipeSpec, count: int) -> list[int]:
+    """Numbers of the images that statistics are found on: some whole batches."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(recipe.seed)).tolist()
+    wanted: list[int] = order[: max(1, CALIBRATION // recipe.batch) * recipe.batch]
+    return wanted
 
 
 class Images(Dataset[tuple[Tensor, int] | EfspecError]):

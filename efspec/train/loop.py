@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
 
 from efspec.errors import fail
-from efspec.plan import Plan
 from efspec.record import Record
-from efspec.train.checkpointing import checkpoint_stages
-from efspec.train.groups import parameter_groups
 from efspec.train.loaders import Loaders, Share
 from efspec.train.losses import Loss
 from efspec.train.making import at, clip_gradients, make_ema, make_optimizer, make_scheduler
-from efspec.train.rating import rate, summed
+from efspec.train.methods import Method, Moment
+from efspec.train.rating import summed
 from efspec.train.recipe import RecipeSpec
 from efspec.train.state import Epoch, State
 
@@ -33,29 +31,34 @@ class Job(Record):
     """What is to be trained, and how.
 
     Attributes:
-        plan: The network.
-        module: What was built of it, with the weights to begin with; it is trained in place.
+        method: How a network of its kind is trained.
+        module: The network, with the weights to begin with; it is trained in place.
         recipe: How it is trained.
         loaders: What on.
         teacher: What it learns from besides, if anything.
     """
 
-    plan: Plan
+    method: Method
     module: nn.Module
     recipe: RecipeSpec
     loaders: Loaders
     teacher: nn.Module | None = None
 
 
-def make_accelerator(recipe: RecipeSpec) -> Accelerator:
+def make_accelerator(recipe: RecipeSpec, *, has_unused: bool = False) -> Accelerator:
     """What a recipe runs on: the GPU or the CPU, one of several if a launcher started several.
+
+    Args:
+        recipe: Says the precision.
+        has_unused: Whether steps leave parameters out, as those of supernets do.
 
     Raises:
         EfspecError: When that cannot compute in the recipe's precision.
     """
     precision = {"fp32": "no", "fp16": "fp16", "bf16": "bf16"}[recipe.precision]
+    sharing = DistributedDataParallelKwargs(find_unused_parameters=has_unused)
     try:
-        return Accelerator(mixed_precision=precision)
+        return Accelerator(mixed_precision=precision, kwargs_handlers=[sharing])
     except ValueError as error:
         raise fail(
             "unsupported-precision",
@@ -99,15 +102,13 @@ def train(
         EfspecError: When the recipe asks timm for what it has not, an image cannot be read, or the
             loss is no number any more. The last state is one to go on from.
     """
-    recipe, read = job.recipe, job.loaders
-    module = _module(job, accelerator)
-    optimizer = make_optimizer(
-        parameter_groups(job.plan, module.named_parameters(), recipe), recipe
-    )
+    recipe, read, method = job.recipe, job.loaders, job.method
+    module = method.prepared(job.module, recipe, accelerator)
+    optimizer = make_optimizer(method.groups(module, recipe), recipe)
     schedule = make_scheduler(optimizer, recipe, read.steps)
     ema = make_ema(module, recipe)
     if recipe.gradient_checkpointing:
-        checkpoint_stages(module, job.plan)
+        method.checkpoint(module)
     teacher = None if job.teacher is None else job.teacher.to(accelerator.device)
     loss = Loss(recipe, teacher)
     parallel, stepping = accelerator.prepare(module, optimizer)
@@ -122,13 +123,15 @@ def train(
         said = f"epoch {number + 1}/{recipe.all_epochs}"
         for index, (images, labels) in enumerate(read.epoch(number)):
             step(said)
-            at(schedule, number, number * read.steps + index)
+            at_step = number * read.steps + index
+            at(schedule, number, at_step)
             images, labels = images.to(accelerator.device), labels.to(accelerator.device)
             if read.mix is not None:
                 images, labels = read.mix(images, labels)
             with accelerator.autocast():
-                value = loss(images, parallel(images), labels)
-            accelerator.backward(value)
+                batch_loss = loss.of(images, labels)
+            when = Moment(recipe.seed, at_step, at_step / (recipe.all_epochs * read.steps))
+            value = method.learn(parallel, images, batch_loss, accelerator.backward, when)
             if recipe.optimizer.clip is not None:
                 accelerator.unscale_gradients(stepping)
                 clip_gradients(module, recipe.optimizer.clip)
@@ -136,14 +139,14 @@ def train(
             stepping.zero_grad()
             if ema is not None:
                 ema.update(module)
-            total += value.detach()
+            total += value
             if index % LOOK == LOOK - 1 or index == read.steps - 1:
                 mean = _mean(total / (index + 1), number, accelerator)
         if accelerator.num_processes > 1:
             for one in (module, ema.module) if ema is not None else (module,):
                 distribute_bn(one, accelerator.num_processes, reduce=True)
-        rating = rate(module, read, accelerator)
-        averaged = rate(ema.module, read, accelerator) if ema is not None else None
+        rating = method.rate(module, read, accelerator)
+        averaged = method.rate(ema.module, read, accelerator) if ema is not None else None
         history += (
             Epoch(
                 epoch=number,
@@ -152,6 +155,7 @@ def train(
                 validation_loss=rating.loss,
                 top1=rating.top1,
                 ema_top1=averaged.top1 if averaged is not None else None,
+                smallest_top1=rating.smallest_top1,
                 seconds=round(time.monotonic() - started, 3),
             ),
         )
@@ -162,16 +166,6 @@ def train(
             optimizer=optimizer.state_dict(),
             scaler=accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
         )
-
-
-def _module(job: Job, accelerator: Accelerator) -> nn.Module:
-    """The network on its device; its batch norms see the images of all processes, if wanted."""
-    module = job.module.to(accelerator.device)
-    on_gpus = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
-    if on_gpus and job.recipe.sync_batch_norm:
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-        return converted
-    return module
 
 
 def _mean(value: Tensor, epoch: int, accelerator: Accelerator) -> float:

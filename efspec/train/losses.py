@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,24 +30,33 @@ class Loss:
         self.distillation = recipe.distillation if teacher is not None else None
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
-    def __call__(self, images: Tensor, logits: Logits, target: Tensor) -> Tensor:
-        """The mean loss of a batch.
+    def of(self, images: Tensor, target: Tensor) -> Callable[[Logits], Tensor]:
+        """The mean loss of a batch, as a function of what a network gave for it.
+
+        The teacher looks at the batch once, however many networks learn from it.
 
         Args:
-            images: The images (B, C, H, W), for the teacher.
-            logits: What the network gave for them.
+            images: The images (B, C, H, W).
             target: Numbers of classes (B,), or probabilities (B, classes), smoothed already.
         """
-        first, second = logits if isinstance(logits, tuple) else (logits, logits)
         if self.teacher is None or self.distillation is None:
-            if first is second:
-                return self._labels(first, target)
-            return (self._labels(first, target) + self._labels(second, target)) / 2
+            return lambda logits: self._of_labels(logits, target)
         with torch.no_grad():
             told = self.teacher(images)
-        alpha = self.distillation.alpha
-        taught = distilled(second, told, self.distillation)
-        return self._labels(first, target) * (1 - alpha) + taught * alpha
+        wanted = self.distillation
+
+        def both(logits: Logits) -> Tensor:
+            first, second = logits if isinstance(logits, tuple) else (logits, logits)
+            taught = distilled(second, told, wanted)
+            return self._labels(first, target) * (1 - wanted.alpha) + taught * wanted.alpha
+
+        return both
+
+    def _of_labels(self, logits: Logits, target: Tensor) -> Tensor:
+        if not isinstance(logits, tuple):
+            return self._labels(logits, target)
+        first, second = logits
+        return (self._labels(first, target) + self._labels(second, target)) / 2
 
     def _labels(self, logits: Tensor, target: Tensor) -> Tensor:
         smoothing = 0.0 if target.is_floating_point() else self.smoothing

@@ -15,6 +15,7 @@ from efspec.pytorch.build import build_module
 from efspec.train.data import Data, read_data
 from efspec.train.loaders import loaders
 from efspec.train.loop import Job, make_accelerator
+from efspec.train.methods import Alone
 from efspec.train.recipe import RecipeSpec
 
 TINY: dict[str, Any] = {
@@ -62,7 +63,7 @@ def job(
 ) -> Job:
     network, how = network or plan(), how or recipe()
     read = loaders(how, data or read_data("digits"), network.input)
-    return Job(network, build_module(network, how.seed), how, read)
+    return Job(Alone(network), build_module(network, how.seed), how, read)
 
 
 def accelerator() -> Any:
