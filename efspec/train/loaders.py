@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import torch
 from timm.data import Mixup, create_transform
 from timm.data.distributed_sampler import RepeatAugSampler
 from torch import Tensor
@@ -14,7 +13,7 @@ from torchvision.transforms import Compose, Grayscale
 
 from efspec.errors import EfspecError, fail
 from efspec.record import Record
-from efspec.train.data import Data, Examples
+from efspec.train.data import Data, Examples, Picked
 from efspec.train.recipe import RecipeSpec
 
 Batch = tuple[Tensor, Tensor]
@@ -151,7 +150,7 @@ def loaders(
     return Loaders(train, sampler, validation, _mix(recipe, data.classes), data.classes)
 
 
-class Images(Dataset[tuple[Tensor, int] | EfspecError]):
+class Images(Dataset[Any]):
     """Examples as tensors; one that cannot be read is what is wrong with it.
 
     An exception that is raised in a worker would reach the reader as another one.
@@ -239,19 +238,15 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
 
 def validation_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, int]) -> Any:
     """What makes a network's input of a colour image, the same each time."""
-    wanted = recipe.augmentation
-    return Compose(
-        [
-            *_grey(shape),
-            create_transform(
-                shape,
-                interpolation="bilinear" if wanted.interpolation == "random" else wanted.interpolation,
-                mean=data.mean[: shape[0]],
-                std=data.std[: shape[0]],
-                crop_pct=wanted.crop,
-            ),
-        ]
+    wanted = recipe.augmentation.interpolation
+    resized = create_transform(
+        shape,
+        interpolation="bilinear" if wanted == "random" else wanted,
+        mean=data.mean[: shape[0]],
+        std=data.std[: shape[0]],
+        crop_pct=recipe.augmentation.crop,
     )
+    return Compose([*_grey(shape), resized])
 
 
 class Reseeded:
@@ -291,7 +286,7 @@ def _mix(recipe: RecipeSpec, classes: int) -> Callable[[Tensor, Tensor], Batch] 
 
 def _file(examples: Examples, index: int) -> Any:
     """Name of the file of an example, where that is known."""
-    while hasattr(examples, "numbers"):
+    while isinstance(examples, Picked):
         examples, index = examples.examples, examples.numbers[index]
     samples = getattr(examples, "samples", None)
     return samples[index][0] if samples else f"image {index}"

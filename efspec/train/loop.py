@@ -169,7 +169,7 @@ def _module(job: Job, accelerator: Accelerator) -> nn.Module:
     module = job.module.to(accelerator.device)
     on_gpus = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
     if on_gpus and job.recipe.sync_batch_norm:
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return converted
     return module
 
@@ -181,7 +181,7 @@ def _mean(value: Tensor, epoch: int, accelerator: Accelerator) -> float:
         EfspecError: When it is none.
     """
     (total,) = summed(value.reshape(1), accelerator)
-    mean = total / accelerator.num_processes
+    mean: float = total / accelerator.num_processes
     if not np.isfinite(mean):
         raise fail(
             "loss-not-finite",

@@ -41,9 +41,9 @@ def rate(module: nn.Module, read: Loaders, accelerator: Accelerator) -> Rating:
             labels = labels.to(accelerator.device)
             with accelerator.autocast():
                 logits = module(images.to(accelerator.device)).float()
-            loss = functional.cross_entropy(logits, labels, reduction="sum")
-            right = (logits.argmax(dim=1) == labels).sum()
-            sums += torch.tensor([float(loss), float(right), len(labels)], dtype=torch.float64)
+            losses = functional.cross_entropy(logits, labels, reduction="sum")
+            hits = (logits.argmax(dim=1) == labels).sum()
+            sums += torch.tensor([float(losses), float(hits), len(labels)], dtype=torch.float64)
     loss, right, count = summed(sums, accelerator)
     return Rating(loss / count, right / count)
 

@@ -168,9 +168,7 @@ class RecipeSpec(Part):
     """How often all images are looked at."""
     batch: BatchSize
     """Images per step, of all processes together."""
-    seed: Annotated[
-        int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4,294,967,295")
-    ] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4,294,967,295")] = 0
     """Seed of initial weights, of the order of images and of all that is random."""
     precision: Annotated[Literal["fp32", "fp16", "bf16"], Expected("fp32, fp16 or bf16")] = "fp32"
     """What most is computed in; weights are always fp32."""
