@@ -287,6 +287,7 @@ def _mix(recipe: RecipeSpec, classes: int) -> Callable[[Tensor, Tensor], Batch] 
 def _file(examples: Examples, index: int) -> Any:
     """Name of the file of an example, where that is known."""
     while isinstance(examples, Picked):
-        examples, index = examples.examples, examples.numbers[index]
+        index = examples.numbers[index]
+        examples = examples.examples
     samples = getattr(examples, "samples", None)
     return samples[index][0] if samples else f"image {index}"
