@@ -14,6 +14,7 @@ from torchvision.transforms import Compose, Grayscale
 from efspec.errors import EfspecError, fail
 from efspec.record import Record
 from efspec.train.data import Data, Examples, Picked
+from efspec.train.policies import mended
 from efspec.train.recipe import RecipeSpec
 
 Batch = tuple[Tensor, Tensor]
@@ -233,7 +234,7 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
         ) from None
     _, _, after = parts(shape[0])
     # Policies want colours, whatever the network takes.
-    return Compose([before, change, *_grey(shape), after])
+    return Compose([before, *map(mended, change.transforms), *_grey(shape), after])
 
 
 def validation_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, int]) -> Any:
