@@ -37,11 +37,8 @@ COMMANDS = (
     "convert",
     "verify",
     "latency",
-<<<<<<< HEAD
     "search",
-=======
     "train",
->>>>>>> train
     "schema",
     "doctor",
 )

@@ -44,9 +44,7 @@ def train(
             help="digits, mnist, a folder with one of images for each class, or a name of timm's.",
         ),
     ],
-    recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="How: v1, v2, small, or a file.")
-    ],
+    recipe: Annotated[str, typer.Option(metavar="RECIPE", help="How: v1, v2, small, or a file.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="RUN", help="The folder of the run.")
     ],
@@ -162,7 +160,9 @@ def check_teacher(recipe: RecipeSpec, spec: str | None, weights: Path | None) ->
         EfspecError: When there is none and the recipe wants one, or the other way round.
     """
     if spec is not None and weights is None:
-        raise typer.BadParameter("it is of no use without --teacher-weights", param_hint="--teacher-spec")
+        raise typer.BadParameter(
+            "it is of no use without --teacher-weights", param_hint="--teacher-spec"
+        )
     if recipe.distillation is None:
         if weights is not None:
             raise fail(
@@ -238,5 +238,3 @@ def _row(name: str, epoch: Epoch) -> list[Any]:
 
 def _nothing(description: str) -> None:
     del description
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -23,18 +23,18 @@ def checkpoint_stages(module: nn.Module, plan: Plan) -> None:
     """
     for number in sorted({part.stage for part in parts(plan) if part.stage is not None}):
         stage = module.get_submodule(f"stages.{number}")
-        stage.forward = _again(stage)  # type: ignore[method-assign]  # of this instance only
+        stage.forward = _again(stage)
 
 
-def _again(stage: nn.Module) -> object:
-    forward = stage.forward
+def _again(stage: nn.Module) -> Callable[[Tensor], Tensor]:
+    forward: Callable[[Tensor], Tensor] = stage.forward
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _statistics_kept(stage)
 
     def run(x: Tensor) -> Tensor:
         if not stage.training:
-            return forward(x)  # type: ignore[no-any-return]
+            return forward(x)
         result: Tensor = checkpoint(forward, x, use_reentrant=False, context_fn=contexts)
         return result
 
@@ -49,7 +49,8 @@ def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     for norm in norms:
         # They go on to track: without, other tensors would be saved than the first time.
         norm.momentum = 0.0
-        norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)
     try:
         yield
     finally:

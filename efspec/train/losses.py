@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from efspec.train.recipe import DistillationSpec, RecipeSpec
 
-Logits = Tensor | tuple[Tensor, Tensor]
+Logits = Tensor | tuple[Tensor, ...]
 """Of one head (B, classes), or in training of both: the one for labels and the one for teachers."""
 
 

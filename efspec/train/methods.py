@@ -1,4 +1,4 @@
-"""How a kind of network is trained: what groups it has, what it learns of a batch, what it is worth.
+"""How a kind of network is trained: its groups, what it learns of a batch, and what it is worth.
 
 The loop is the same for all of them. Supernets have methods of their own, in `supernets`.
 """
@@ -41,7 +41,9 @@ class Method(Protocol):
     has_unused: bool
     """Whether a step leaves parameters out, which processes have to know that share gradients."""
 
-    def prepared(self, module: nn.Module, recipe: RecipeSpec, accelerator: Accelerator) -> nn.Module:
+    def prepared(
+        self, module: nn.Module, recipe: RecipeSpec, accelerator: Accelerator
+    ) -> nn.Module:
         """The module as it is trained, on its device."""
 
     def checkpoint(self, module: nn.Module) -> None:
@@ -78,12 +80,14 @@ class Alone(Record):
     plan: Plan
     has_unused = False
 
-    def prepared(self, module: nn.Module, recipe: RecipeSpec, accelerator: Accelerator) -> nn.Module:
+    def prepared(
+        self, module: nn.Module, recipe: RecipeSpec, accelerator: Accelerator
+    ) -> nn.Module:
         """See `Method`. Batch norms see the images of all processes, if that is wanted."""
         module = module.to(accelerator.device)
         on_gpus = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
         if on_gpus and recipe.sync_batch_norm:
-            module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+            module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return module
 
     def checkpoint(self, module: nn.Module) -> None:

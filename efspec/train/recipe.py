@@ -153,6 +153,27 @@ class DistillationSpec(Part):
     """A model of timm's with its weights; null where the command line names the teacher."""
 
 
+class SupernetSpec(Part):
+    """What only supernets need; nothing else reads it."""
+
+    distil: Flag = False
+    """Slimmable: whether the largest member teaches the others."""
+    noise: Annotated[Literal["gumbel", "uniform", "none"], Expected("gumbel, uniform or none")] = (
+        "gumbel"
+    )
+    """Meta paths: what is added to the importances of paths."""
+    temperature: Annotated[
+        Items[
+            Annotated[
+                float, Field(gt=0, le=1000, allow_inf_nan=False), Expected("a number above 0")
+            ]
+        ],
+        Field(min_length=2, max_length=2),
+        Expected("two numbers above 0"),
+    ] = (5.0, 0.1)
+    """Meta paths: what importances are divided by at the start and at the end."""
+
+
 class RecipeSpec(Part):
     """A training recipe, as its file says it."""
 
@@ -168,9 +189,7 @@ class RecipeSpec(Part):
     """How often all images are looked at."""
     batch: BatchSize
     """Images per step, of all processes together."""
-    seed: Annotated[
-        int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4,294,967,295")
-    ] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4,294,967,295")] = 0
     """Seed of initial weights, of the order of images and of all that is random."""
     precision: Annotated[Literal["fp32", "fp16", "bf16"], Expected("fp32, fp16 or bf16")] = "fp32"
     """What most is computed in; weights are always fp32."""
@@ -186,6 +205,8 @@ class RecipeSpec(Part):
     """Decay of the moving average of weights, which is rated, too; null for none."""
     distillation: DistillationSpec | None = None
     """How the network learns from another; null for not at all."""
+    supernet: SupernetSpec = SupernetSpec.model_construct()
+    """What only supernets need."""
     sync_batch_norm: Flag = True
     """Whether batch norms see the images of all processes, on GPUs."""
     gradient_checkpointing: Flag = False

@@ -73,6 +73,6 @@ def teacher_of_timm(name: str, channels: int, classes: int, weights: Path | None
             "no-teacher",
             f"{name} has {made.num_classes:,} classes, and the images {classes:,}",
             field="distillation.teacher",
-            fix="give a teacher of these classes with --teacher-spec, or set `distillation` to null",
+            fix="give one of these classes by --teacher-spec, or set `distillation` to null",
         )
     return made.eval()

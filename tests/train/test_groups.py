@@ -57,13 +57,3 @@ def test_what_is_frozen_is_in_no_group() -> None:
     module.get_parameter("head.weight").requires_grad_(True)
     (group,) = parameter_groups(network, module.named_parameters(), networks.recipe())
     assert group["params"] == [module.get_parameter("head.weight")]
-
-
-def test_other_names_are_led_back_to_the_plan() -> None:
-    network = networks.plan()
-    module = build_module(network)
-    renamed = [(f"shared.{name}", p) for name, p in module.named_parameters()]
-    groups = parameter_groups(
-        network, renamed, networks.recipe(), lambda name: name.removeprefix("shared.")
-    )
-    assert sum(len(group["params"]) for group in groups) == len(renamed)
