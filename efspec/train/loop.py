@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
@@ -54,8 +55,11 @@ def make_accelerator(recipe: RecipeSpec) -> Accelerator:
         EfspecError: When that cannot compute in the recipe's precision.
     """
     precision = {"fp32": "no", "fp16": "fp16", "bf16": "bf16"}[recipe.precision]
+    AcceleratorState._reset_state()  # it would keep the precision of an earlier training
     try:
-        return Accelerator(mixed_precision=precision)
+        made = Accelerator(mixed_precision=precision)
+        if recipe.precision == "fp16" and made.device.type == "cpu":
+            raise ValueError("it is for GPUs")  # Accelerate would silently compute in fp32
     except ValueError as error:
         raise fail(
             "unsupported-precision",
@@ -63,6 +67,7 @@ def make_accelerator(recipe: RecipeSpec) -> Accelerator:
             field="precision",
             fix="set the recipe's precision to fp32",
         ) from None
+    return made
 
 
 def share_of(accelerator: Accelerator) -> Share:
