@@ -30,7 +30,7 @@ RUNS = {
     "verify": ["verify", "built/v2_s0.mlpackage", "--weights", WEIGHTS],
     "latency": ["latency", "list", SPEC, "--json"],
     "search": ["search", "space", "digits", "--json"],
-    "train": ["train", "tiny.yaml", "--data", "digits", "--recipe", "small", "--epochs", "1", "-o", "run"],
+    "train": ["train", "tiny.yaml", "--data", "digits", "--recipe", "small", "--epochs", "1", "-o", "r"],
     "schema": ["schema", "-o", "schemas"],
     "doctor": ["doctor", "--json"],
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 from efspec.errors import fail
@@ -22,11 +23,11 @@ def random_search(evaluations: Evaluations, budget: int, seed: int) -> None:
         EfspecError: When hardly any member keeps to them.
     """
     space, chance = evaluations.space.space, random.Random(seed)
-    seen: set[Candidate] = set()
-    while len(seen) < budget:
+    drawn: dict[Candidate, None] = {}
+    while len(drawn) < budget:
         for _ in range(MAX_DRAWN):
             candidate = sample(space, chance)
-            if candidate in seen:
+            if candidate in drawn:
                 continue
             (figures,) = evaluations.figures([candidate])
             if keeps_to(figures, space.constraints):
@@ -38,11 +39,9 @@ def random_search(evaluations: Evaluations, budget: int, seed: int) -> None:
                 field="constraints",
                 file=space.name,
             )
-        seen.add(candidate)
-        try:
-            evaluations.of(candidate)
-        except BudgetError:
-            return
+        drawn[candidate] = None
+    with suppress(BudgetError):
+        evaluations.all(list(drawn))
 
 
 def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = POPULATION) -> None:
@@ -53,7 +52,7 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
     """
     try:
         from pymoo.algorithms.moo.nsga2 import NSGA2
-        from pymoo.core.problem import ElementwiseProblem
+        from pymoo.core.problem import Problem
         from pymoo.operators.crossover.sbx import SBX
         from pymoo.operators.mutation.pm import PM
         from pymoo.operators.repair.rounding import RoundingRepair
@@ -68,7 +67,7 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
     space = evaluations.space.space
     genes = Genes(space)
 
-    class Problem(ElementwiseProblem):  # type: ignore[misc]  # pymoo has no types
+    class Members(Problem):  # type: ignore[misc]  # pymoo has no types
         def __init__(self) -> None:
             super().__init__(
                 n_var=len(genes.sizes),
@@ -80,13 +79,15 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
             )
 
         def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-            candidate = genes.candidate([int(gene) for gene in x])
-            (figures,) = evaluations.figures([candidate])
-            if not keeps_to(figures, space.constraints):
-                out["F"], out["G"] = [0.0, 0.0], [1.0]
-                return
-            one = evaluations.of(candidate)
-            out["F"], out["G"] = [-one.accuracy, -one.mes], [-1.0]
+            candidates = [genes.candidate([int(gene) for gene in row]) for row in x]
+            figures = evaluations.figures(candidates)
+            fits = [keeps_to(one, space.constraints) for one in figures]
+            made = iter(
+                evaluations.all([c for c, fit in zip(candidates, fits, strict=True) if fit])
+            )
+            found = [next(made) if fit else None for fit in fits]
+            out["F"] = [[-one.accuracy, -one.mes] if one else [0.0, 0.0] for one in found]
+            out["G"] = [[-1.0] if one else [1.0] for one in found]
 
     algorithm = NSGA2(
         pop_size=min(population, budget),
@@ -95,11 +96,9 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
         mutation=PM(prob=0.3, eta=3.0, vtype=float, repair=RoundingRepair()),
         eliminate_duplicates=True,
     )
-    try:
+    with suppress(BudgetError):
         # Candidates come again, and cost nothing then: generations are bounded besides.
-        minimize(Problem(), algorithm, ("n_gen", 20 * budget), seed=seed, verbose=False)
-    except BudgetError:
-        return
+        minimize(Members(), algorithm, ("n_gen", 20 * budget), seed=seed, verbose=False)
 
 
 class Genes:

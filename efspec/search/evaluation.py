@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from efspec.errors import fail
@@ -14,6 +14,7 @@ from efspec.spec.space import Bound, Constraints
 
 Evaluate = Callable[[Candidate], float]
 """The accuracy of a candidate, from 0 to 1, however it is found."""
+Spread = Callable[[Evaluate, Sequence[Candidate]], Iterable[float]]
 
 
 class Evaluation(Record):
@@ -51,6 +52,8 @@ class Evaluations:
         known: Accuracies that were found before.
         budget: How many candidates may be asked for; None for any number.
         told: Called with each new evaluation before it is used.
+        spread: What finds several accuracies, in order: `map`, one after the other, or what shares
+            them among threads or processes.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class Evaluations:
         known: dict[Candidate, float] | None = None,
         budget: int | None = None,
         told: Callable[[Evaluation], None] = lambda evaluation: None,
+        spread: Spread = map,
     ) -> None:
         self.space = space
         self._evaluate = evaluate
         self._known = dict(known or {})
         self._budget = budget
         self._told = told
+        self._spread = spread
         self._made: dict[Candidate, Evaluation] = {}
 
     def __len__(self) -> int:
@@ -77,23 +82,32 @@ class Evaluations:
 
     def figures(self, candidates: Sequence[Candidate]) -> list[dict[str, float]]:
         """What candidates cost, by metric; this needs no evaluation."""
+        if not candidates:
+            return []
         columns = self.space.figures(of_each(self.space.space, candidates), peak=True).columns()
         names, values = list(columns), [column.tolist() for column in columns.values()]
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
     def of(self, candidate: Candidate) -> Evaluation:
-        """The evaluation of a candidate.
+        """The evaluation of a candidate; see `all`."""
+        (found,) = self.all([candidate])
+        return found
+
+    def all(self, candidates: Sequence[Candidate]) -> list[Evaluation]:
+        """The evaluations of candidates.
 
         Raises:
-            BudgetError: When there are none left, and it was not made before.
-            EfspecError: When the accuracy is no number from 0 to 1.
+            BudgetError: When there are too few left for those that were not made before; as many
+                as there are have then been made.
+            EfspecError: When an accuracy is no number from 0 to 1, or cannot be found.
         """
-        if candidate not in self._made:
-            if self._budget is not None and len(self._made) >= self._budget:
-                raise BudgetError
-            (figures,) = self.figures([candidate])
+        new = [one for one in dict.fromkeys(candidates) if one not in self._made]
+        left = len(new) if self._budget is None else self._budget - len(self._made)
+        asked = new[:left]
+        found = iter(self._spread(self._evaluate, [c for c in asked if c not in self._known]))
+        for candidate, figures in zip(asked, self.figures(asked), strict=True):
             is_new = candidate not in self._known
-            accuracy = self._evaluate(candidate) if is_new else self._known[candidate]
+            accuracy = next(found) if is_new else self._known[candidate]
             if not 0 <= accuracy <= 1:  # nor is NaN
                 raise fail(
                     "bad-accuracy",
@@ -105,7 +119,9 @@ class Evaluations:
             if is_new:
                 self._told(evaluation)
             self._made[candidate] = evaluation
-        return self._made[candidate]
+        if left < len(new):
+            raise BudgetError
+        return [self._made[candidate] for candidate in candidates]
 
 
 def keeps_to(figures: dict[str, float], constraints: Constraints) -> bool:

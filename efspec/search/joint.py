@@ -140,20 +140,18 @@ def least_loss(
     Raises:
         BudgetError: When there are too few evaluations left for all of them.
     """
-    if not possible:
-        return None
     figures = evaluations.figures([action.result for action in possible])
     gains = [gain(now.figures[metric], after[metric]) for after in figures]
-    ranked = []
-    for i, (action, gained) in enumerate(zip(possible, gains, strict=True)):
-        if gained > 0:
-            after = evaluations.of(action.result)
-            lost = now.accuracy - after.accuracy
-            ranked.append((rank(lost, gained), i, action, after))
+    tried = [pair for pair in zip(possible, gains, strict=True) if pair[1] > 0]
+    found = evaluations.all([action.result for action, _ in tried])
+    ranked = [
+        (rank(now.accuracy - after.accuracy, gained), i)
+        for i, ((_, gained), after) in enumerate(zip(tried, found, strict=True))
+    ]
     if not ranked:
         return None
-    _, _, action, after = min(ranked, key=lambda one: one[:2])
-    return action, after
+    _, best = min(ranked)
+    return tried[best][0], found[best]
 
 
 def rank(lost: float, gained: float) -> tuple[bool, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
@@ -57,8 +58,11 @@ def make_accelerator(recipe: RecipeSpec, *, has_unused: bool = False) -> Acceler
     """
     precision = {"fp32": "no", "fp16": "fp16", "bf16": "bf16"}[recipe.precision]
     sharing = DistributedDataParallelKwargs(find_unused_parameters=has_unused)
+    AcceleratorState._reset_state()  # it would keep the precision of an earlier training
     try:
-        return Accelerator(mixed_precision=precision, kwargs_handlers=[sharing])
+        made = Accelerator(mixed_precision=precision, kwargs_handlers=[sharing])
+        if recipe.precision == "fp16" and made.device.type == "cpu":
+            raise ValueError("it is for GPUs")  # Accelerate would silently compute in fp32
     except ValueError as error:
         raise fail(
             "unsupported-precision",
@@ -66,6 +70,7 @@ def make_accelerator(recipe: RecipeSpec, *, has_unused: bool = False) -> Acceler
             field="precision",
             fix="set the recipe's precision to fp32",
         ) from None
+    return made
 
 
 def share_of(accelerator: Accelerator) -> Share:

@@ -133,7 +133,10 @@ class AugmentationSpec(Part):
                 raise PydanticCustomError(
                     "not-in-order",
                     "the two numbers of `{name}` do not rise from above 0",
-                    {"name": name, "fix": f"write [{min(low, high) or 0.1:g}, {high or 1:g}]"},
+                    {
+                        "name": name,
+                        "fix": f"write [{min(low, high) or 0.1:g}, {max(low, high) or 1:g}]",
+                    },
                 )
         return self
 

@@ -1,0 +1,1 @@
+train _tiny.yaml --data digits --recipe small -o run
