@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efspec.cli.console import print_notes, print_table, progress
+from efspec.cli.console import print_notes, print_table
 from efspec.cli.options import (
     FromSizeOption,
     InputFormatOption,
@@ -20,6 +21,7 @@ from efspec.cli.options import (
     height_width,
     read_spec,
 )
+from efspec.cli.train_folder import SUPERNET
 from efspec.errors import fail
 
 if TYPE_CHECKING:
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
     from efspec.plan import Plan
     from efspec.train.recipe import RecipeSpec
     from efspec.train.state import Epoch, State
+
+
+class Kind(StrEnum):
+    """Kinds of supernets."""
+
+    slimmable = "slimmable"
+    metapaths = "metapaths"
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +78,12 @@ def train(
     teacher_weights: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="The weights of the teacher.")
     ] = None,
+    supernet: Annotated[
+        Kind | None,
+        typer.Option(
+            help="SPEC is a search space: train the supernet of its members, of V2's kind or V1's."
+        ),
+    ] = None,
     data_root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder of a data set of timm's.")
     ] = None,
@@ -80,19 +95,20 @@ def train(
     size: SizeOption = None,
     input_format: InputFormatOption = None,
 ) -> None:
-    """Train a network on images, as a recipe says.
+    """Train a network, or the supernet of a search space, on images, as a recipe says.
 
     RUN gets spec.yaml and recipe.yaml as they were used, metrics.jsonl with a line for each epoch,
     best.safetensors and last.safetensors, which `efspec build --weights` takes, and state.pt, from
     which --resume goes on after any interruption: repeat the command with it. The best weights are
     those of the epoch and of the kind, trained or averaged, that rated best on validation images.
+    Of a supernet, supernet.safetensors takes their place: `efspec search run --supernet` reads it.
 
     digits and mnist come with packages, and a part of them is for validation. A folder may hold
     `train` and `val`.
 
     Several GPUs or machines: `accelerate launch -m efspec train ...`, or torchrun.
     """
-    from efspec.cli.train_folder import begin, finish_files, go_on, identity, write_state
+    from efspec.cli.train_folder import go_on, identity, network_files, train_into
     from efspec.pytorch.build import build_module
     from efspec.pytorch.source import Source
     from efspec.spec.resolve import resolve
@@ -103,18 +119,28 @@ def train(
         raise typer.BadParameter("several files need a folder, not -", param_hint="-o")
     if weights is None and (new_head or from_size is not None):
         raise typer.BadParameter("--new-head and --from-size go with --weights")
-    loaded = read_spec(spec, set_, size, input_format)
-    plan = resolve(loaded)
     wanted = read_recipe(recipe)
     changes = {"epochs": epochs, "seed": seed}
     wanted = changed(wanted, **{k: v for k, v in changes.items() if v is not None})
+    if supernet is not None:
+        others = (weights, teacher_spec, teacher_weights, set_, size, input_format)
+        if any(one is not None for one in others):
+            raise typer.BadParameter(
+                "it goes with none of --weights, --teacher-..., --set, --size and --input-format",
+                param_hint="--supernet",
+            )
+        _train_supernet(
+            spec, supernet, wanted, data, data_root, workers, output, resume=resume, json_=json_
+        )
+        return
+    loaded = read_spec(spec, set_, size, input_format)
+    plan = resolve(loaded)
     check_teacher(wanted, teacher_spec, teacher_weights)
     check_packages(data)
 
     from efspec.train.data import check_fits, read_data
     from efspec.train.loaders import loaders
     from efspec.train.loop import Job, make_accelerator, share_of
-    from efspec.train.loop import train as trained
     from efspec.train.methods import Alone
 
     run = identity(loaded, wanted, data, weights, teacher_spec, teacher_weights)
@@ -132,25 +158,54 @@ def train(
         trained_at = height_width("--from-size", from_size)
         source = Source(weights, new_head=new_head, from_size=trained_at)
         remarks += load_weights(module, plan, source).remarks()
-    accelerator.wait_for_everyone()  # none finds a folder that another has just made
-    first = accelerator.is_main_process
-    if first:
+    if accelerator.is_main_process:
         print_notes(remarks)
-        begin(output, run)
-        if begun is not None:
-            finish_files(output, plan, begun)
     job = Job(Alone(plan), module, wanted, read, teacher)
-    state = begun
-    left = wanted.all_epochs - (len(begun.history) if begun else 0)
-    with progress(left * read.steps, left=True) as step:
-        for state in trained(job, accelerator, begun, step if first else _nothing):
-            if first:
-                write_state(output, plan, state)
-                _tell(state, wanted.all_epochs)
-            accelerator.wait_for_everyone()
+    state = train_into(output, run, job, accelerator, begun, network_files(plan))
     accelerator.end_training()
-    if first and state is not None:
+    if accelerator.is_main_process and state is not None:
         _print(output, plan, state, json_=json_)
+
+
+def _train_supernet(
+    space: str,
+    kind: Kind,
+    recipe: RecipeSpec,
+    data: str,
+    data_root: Path | None,
+    workers: int,
+    output: Path,
+    *,
+    resume: bool,
+    json_: bool,
+) -> None:
+    from efspec.cli.supernets import Wanted, trained_into
+    from efspec.spec.spaces import read_space
+    from efspec.train.packages import check_packages
+
+    read = read_space(space)
+    check_packages(data)
+
+    from efspec.train.data import read_data
+    from efspec.train.loop import make_accelerator
+
+    wanted = Wanted(read, kind.value, recipe, read_data(data, data_root), workers)
+    supernet = wanted.made()
+    accelerator = make_accelerator(recipe, has_unused=True)
+    state = trained_into(output, wanted, supernet, accelerator, resume=resume)
+    accelerator.end_training()
+    if not accelerator.is_main_process or state is None:
+        return
+    last = state.history[-1]
+    if json_:
+        found = {"name": read.name, "run": str(output), "weights": str(output / SUPERNET)}
+        typer.echo(json.dumps({**found, "last": last.as_dict()}, indent=2))
+        return
+    rows: list[list[Any]] = [["largest", 100 * last.top1]]
+    if last.smallest_top1 is not None:
+        rows.append(["smallest", 100 * last.smallest_top1])
+    title = f"trained the supernet of {read.name} for {len(state.history)} epochs: {output}"
+    print_table(["member", "top-1 %"], rows, title)
 
 
 def check_teacher(recipe: RecipeSpec, spec: str | None, weights: Path | None) -> None:
@@ -197,22 +252,6 @@ def _teacher(
     return teacher_of_timm(wanted.teacher, channels, classes, weights)
 
 
-def _tell(state: State, epochs: int) -> None:
-    """Say on standard error how the last epoch went, where no bar shows it."""
-    import sys
-
-    if sys.stderr.isatty():
-        return
-    last = state.history[-1]
-    left = (epochs - len(state.history)) * last.seconds
-    averaged = "" if last.ema_top1 is None else f", averaged {last.ema_top1:.2%}"
-    typer.echo(
-        f"epoch {len(state.history)}/{epochs}: loss {last.loss:.4f}, top-1 {last.top1:.2%}"
-        f"{averaged}, {left:,.0f} s left",
-        err=True,
-    )
-
-
 def _print(folder: Path, plan: Plan, state: State, *, json_: bool) -> None:
     best, last = state.best, state.history[-1]
     if json_:
@@ -234,7 +273,3 @@ def _print(folder: Path, plan: Plan, state: State, *, json_: bool) -> None:
 def _row(name: str, epoch: Epoch) -> list[Any]:
     averaged = None if epoch.ema_top1 is None else 100 * epoch.ema_top1
     return [name, epoch.epoch, epoch.loss, epoch.validation_loss, 100 * epoch.top1, averaged]
-
-
-def _nothing(description: str) -> None:
-    del description

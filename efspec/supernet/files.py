@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from efspec.errors import fail
 from efspec.pytorch.checkpoints import read_checkpoint
@@ -37,10 +39,11 @@ def space_hash(space: SpaceSpec) -> str:
     return hashlib.sha256(dump_space(bare).encode()).hexdigest()
 
 
-def encode_supernet(supernet: Supernet) -> bytes:
-    """A file of a supernet's tensors; equal ones give equal bytes."""
-    state = {name: tensor.contiguous() for name, tensor in supernet.state_dict().items()}
-    return save(state, metadata={_KEY: _description(supernet)})
+def encode_supernet(supernet: Supernet, state: Mapping[str, Tensor] | None = None) -> bytes:
+    """A file of a supernet's tensors, or of others that it may have; equal ones give equal bytes."""
+    tensors = (supernet.state_dict() if state is None else state).items()
+    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors}
+    return save(own, metadata={_KEY: _description(supernet)})
 
 
 def load_supernet(supernet: Supernet, path: Path) -> None:
