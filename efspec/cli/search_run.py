@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,11 +23,15 @@ from efspec.cli.run_folder import (
     read_evaluations,
     rewriting,
 )
+from efspec.cli.search_evaluators import by_supernet, by_user, read_importances
 from efspec.cli.search_space import DeviceOption, SeedOption, SpaceArgument, compiled_for
 
 if TYPE_CHECKING:
-    from efspec.search.evaluation import Evaluate, Evaluation
+    from efspec.cli.search_evaluators import CutOut
+    from efspec.search.evaluation import Evaluation
+    from efspec.search.joint import Step
     from efspec.search.runs import Found, Settings
+    from efspec.spec.candidates import Candidate
     from efspec.spec.space import Constraints, SpaceSpec
 
 _TARGET = re.compile(r"(?:([a-z0-9][a-z0-9_.-]*):)?([a-z_]+=[^,=]+(?:,[a-z_]+=[^,=]+)*)")
@@ -51,8 +54,11 @@ def register(app: typer.Typer) -> None:
 def run(
     space: SpaceArgument,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The run's folder.")
-    ],
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="The run's folder; by default runs/ and its name."
+        ),
+    ] = None,
     algorithm: Annotated[Algorithm, typer.Option(help="How to search.")] = Algorithm.joint,
     command: Annotated[
         str | None,
@@ -69,16 +75,38 @@ def run(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds that a command may take for one network.")
     ] = 3600.0,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Accuracies by a supernet, on these images; see efspec train."
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="How the supernet is trained.")
+    ] = None,
+    supernet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A supernet that was trained before; for this space."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of a data set of timm's.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many processes read images.")
+    ] = 0,
     importances: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="slimming: importance of each path, JSON per stage."),
+        typer.Option(
+            metavar="FILE",
+            help="slimming: importance of each path, JSON per stage; by default the supernet's.",
+        ),
     ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TARGET",
-            help="What is wanted at most, as latency_ms=1.1 or small:params=6e6,latency_ms=1.1;"
-            " may be repeated. Without it, the space's constraints.",
+            help="What is wanted at most (of the MES, at least), as latency_ms=1.1 or"
+            " small:params=6e6,mes=50; may be repeated. Without it, the space's.",
         ),
     ] = None,
     budget: Annotated[
@@ -98,52 +126,88 @@ def run(
     actions, the one that loses the least accuracy per millisecond. nsga2 and random are what they
     are compared with.
 
+    Accuracies are those of members of a supernet, which is trained first, unless --command,
+    --function or --results says otherwise. A space may name its images, its recipe and its targets:
+    `efspec search run digits` needs no option. Several GPUs or machines:
+    `accelerate launch -m efspec search run ...`, or torchrun.
+
     The folder holds every evaluation as it comes, every step, the networks that no other beats and
     one for each target, as specs that `efspec build` takes, and a report. Whatever ends a run,
     --resume goes on where it stopped, and ends in the same result.
     """
-    from efspec.search.runs import evaluation_as_dict, settings_of, step_as_dict
     from efspec.search.runs import search as search_space
+    from efspec.search.runs import settings_of
     from efspec.spec.spaces import read_space
 
     read = read_space(space)
-    named, evaluate = _evaluator(read, command, function, results, timeout)
     targets = _targets(target or [], read)
-    _check(algorithm, budget, targets, device, importances)
+    asked = by_user(read, command, function, results, timeout)
+    if asked is None:
+        kind = "metapaths" if algorithm is Algorithm.slimming else "slimmable"
+        asked = by_supernet(read, kind, data, data_root, recipe, supernet, workers)
+    elif any(one is not None for one in (data, recipe, supernet)):
+        raise typer.BadParameter("--data, --recipe and --supernet are of a supernet")
+    given = read_importances(importances, read)
+    _check(algorithm, budget, targets, device, known=given is not None or asked.accelerator)
     compiled = compiled_for(read, device)
     if device is None and compiled.mes and "latency_ms" in compiled.mes.terms:
         raise typer.BadParameter(
             "the MES needs latencies, and the space has no `objective` of its own",
             param_hint="--device",
         )
-    settings = settings_of(compiled, algorithm.value, named, device or "", targets, budget, seed)
-    begin(output, settings, resume=resume)
-    known = dict(read_evaluations(output / EVALUATIONS))
-    with (
-        _counting(budget) as count,
-        appending(output / EVALUATIONS) as write,
-        rewriting(output / STEPS) as write_step,
-    ):
-
-        def told(one: Evaluation) -> None:
-            write(json.dumps(evaluation_as_dict(one)))
-            count()
-
+    folder = output or Path("runs") / read.name
+    settings = settings_of(
+        compiled, algorithm.value, asked.name, device or "", targets, budget, seed
+    )
+    if asked.is_first:
+        begin(folder, settings, resume=resume)
+    asked.wait()
+    ready = asked.ready(folder, resume)
+    known = dict(read_evaluations(folder / EVALUATIONS))
+    asked.wait()  # none writes before all have read
+    with ExitStack() as stack:
+        told, told_step = (
+            _writing(stack, folder, budget) if asked.is_first else (_nothing, _nothing)
+        )
         found = search_space(
             settings,
             compiled,
-            evaluate,
+            ready.evaluate,
             targets,
             known=known,
-            importances=_importances(importances, read),
+            importances=given or ready.importances,
             told=told,
-            told_step=lambda step: write_step(json.dumps(step_as_dict(step))),
+            told_step=told_step,
+            spread=ready.spread or map,
         )
-    _write(output, read, settings, found)
-    if json_:
-        typer.echo(json.dumps(_summary(found), indent=2))
-    else:
-        _print(output, found)
+    if asked.is_first:
+        _write(folder, read, settings, found, ready.cut_out)
+        if json_:
+            typer.echo(json.dumps(_summary(found), indent=2))
+        else:
+            _print(folder, found)
+    asked.wait()
+
+
+def _writing(
+    stack: ExitStack, folder: Path, budget: int | None
+) -> tuple[Callable[[Evaluation], None], Callable[[Step], None]]:
+    """What writes evaluations and steps as they come, and shows how many there are."""
+    from efspec.search.runs import evaluation_as_dict, step_as_dict
+
+    count = stack.enter_context(_counting(budget))
+    write = stack.enter_context(appending(folder / EVALUATIONS))
+    write_step = stack.enter_context(rewriting(folder / STEPS))
+
+    def told(one: Evaluation) -> None:
+        write(json.dumps(evaluation_as_dict(one)))
+        count()
+
+    return told, lambda step: write_step(json.dumps(step_as_dict(step)))
+
+
+def _nothing(one: object) -> None:
+    del one
 
 
 @contextmanager
@@ -157,44 +221,24 @@ def _counting(budget: int | None) -> Iterator[Callable[[], object]]:
             yield lambda: step("evaluating networks")
 
 
-def _evaluator(
-    space: SpaceSpec,
-    command: str | None,
-    function: str | None,
-    results: Path | None,
-    timeout: float,
-) -> tuple[str, Evaluate]:
-    """What finds accuracies, and what to call it."""
-    from efspec.search import evaluators
-
-    given = [one for one in (command, function, results) if one is not None]
-    if len(given) != 1:
-        raise typer.BadParameter("name one of --command, --function and --results")
-    if command is not None:
-        words = shlex.split(command)
-        if not words:
-            raise typer.BadParameter("it is empty", param_hint="--command")
-        return f"the command {command}", evaluators.by_command(space, words, timeout)
-    if function is not None:
-        return f"the function {function}", evaluators.by_function(space, function)
-    assert results is not None  # one of them is given
-    return f"the results in {results.name}", evaluators.by_results(space, results)
-
-
 def _targets(texts: list[str], space: SpaceSpec) -> dict[str, Constraints]:
     """What is wanted, by name; the space's own constraints where nothing is said."""
     from efspec.spec.space import Bound, Constraints
 
     if not texts:
         is_free = all(bound is None for _, bound in space.constraints)
-        return {} if is_free else {"best": space.constraints}
+        own = {one.name: one.constraints for one in space.targets}
+        return own or ({} if is_free else {"best": space.constraints})
     found: dict[str, Constraints] = {}
     for number, text in enumerate(texts):
         match = _TARGET.fullmatch(text)
         try:
             assert match is not None
             pairs = [pair.split("=") for pair in match[2].split(",")]
-            bounds = {name: Bound(max=float(value)) for name, value in pairs}
+            bounds = {
+                name: Bound(**{"min" if name == "mes" else "max": float(value)})
+                for name, value in pairs
+            }
             found[match[1] or f"target_{number}"] = Constraints(**bounds)
         except (AssertionError, ValueError):
             metrics = ", ".join(Constraints.model_fields)
@@ -210,46 +254,32 @@ def _check(
     budget: int | None,
     targets: Mapping[str, Constraints],
     device: str | None,
-    importances: Path | None,
+    *,
+    known: object,
 ) -> None:
+    """Refuse what cannot be.
+
+    Args:
+        algorithm: How the space is searched.
+        budget: How many networks may be evaluated.
+        targets: What is wanted.
+        device: The device of latencies.
+        known: Whether there will be importances of paths.
+    """
     has_path = algorithm in (Algorithm.joint, Algorithm.slimming)
     if not has_path and budget is None:
         raise typer.BadParameter(f"{algorithm} goes on until one is spent", param_hint="--budget")
-    if (algorithm is Algorithm.slimming) != (importances is not None):
-        raise typer.BadParameter("slimming needs them, and only it", param_hint="--importances")
-    timed = any(
-        bound is not None
-        for wanted in targets.values()
-        for name, bound in wanted
-        if name in ("latency_ms", "mes")
-    )
+    if algorithm is Algorithm.slimming and not known:
+        raise typer.BadParameter("slimming needs them", param_hint="--importances")
+    timed = any(wanted.latency_ms is not None for wanted in targets.values())
     if device is None and (timed or algorithm is Algorithm.slimming):
         raise typer.BadParameter("latencies are those of a device", param_hint="--device")
 
 
-def _importances(file: Path | None, space: SpaceSpec) -> list[list[float]] | None:
-    from efspec.errors import fail
-
-    if file is None:
-        return None
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        found = [[float(x) for x in stage] for stage in data]
-    except (ValueError, TypeError):
-        found = []
-    counts = [max(stage.depth) for stage in space.stages]
-    if list(map(len, found)) != counts:
-        raise fail(
-            "bad-importances",
-            "it does not hold a number for each path of each stage",
-            expected=f"lists of {', '.join(map(str, counts))} numbers",
-            file=str(file),
-        )
-    return found
-
-
-def _write(folder: Path, space: SpaceSpec, settings: Settings, found: Found) -> None:
-    """Write what was found: specs, a summary, and a report with its pictures."""
+def _write(
+    folder: Path, space: SpaceSpec, settings: Settings, found: Found, cut_out: CutOut | None
+) -> None:
+    """Write what was found: specs and their weights, a summary, and a report with its pictures."""
     from efspec.search.report import drawing, report
     from efspec.spec.candidates import member
     from efspec.spec.dump import dump
@@ -258,12 +288,11 @@ def _write(folder: Path, space: SpaceSpec, settings: Settings, found: Found) -> 
     for number, one in enumerate(found.front):
         spec = member(space, one.candidate, f"{space.name}_front_{number}")
         files[f"front/{number:03}.yaml"] = dump(spec).encode()
-    for name, one in found.targets.items():
-        spec = member(space, one.candidate, f"{space.name}_{name}")
-        files[f"targets/{name}.yaml"] = dump(spec).encode()
+    wanted = [(f"targets/{name}", name, one) for name, one in found.targets.items()]
     best = next(iter(found.targets.values()), None)
-    if best:
-        files["best.yaml"] = dump(member(space, best.candidate, f"{space.name}_best")).encode()
+    for path, name, one in [*wanted, ("best", "best", best)] if best else []:
+        assert one is not None  # there is a best one
+        files |= _network(path, space, one.candidate, f"{space.name}_{name}", cut_out)
     files["summary.json"] = (json.dumps(_summary(found), indent=2) + "\n").encode()
     files["report.png"] = drawing(space.name, found, "png")
     files["report.html"] = report(space.name, settings, found).encode()
@@ -271,6 +300,22 @@ def _write(folder: Path, space: SpaceSpec, settings: Settings, found: Found) -> 
         (folder / name).parent.mkdir(exist_ok=True)
         with replaced(folder / name) as temporary:
             temporary.write_bytes(data)
+
+
+def _network(
+    path: str, space: SpaceSpec, candidate: Candidate, name: str, cut_out: CutOut | None
+) -> dict[str, bytes]:
+    """The files of a network: its spec, and its weights where a supernet has them."""
+    from efspec.spec.candidates import member
+    from efspec.spec.dump import dump
+
+    if cut_out is None:
+        return {f"{path}.yaml": dump(member(space, candidate, name)).encode()}
+    from efspec.pytorch.checkpoints import encode
+
+    spec, plan, state = cut_out(candidate, name)
+    weights = encode(plan, state, ".safetensors")
+    return {f"{path}.yaml": dump(spec).encode(), f"{path}.safetensors": weights}
 
 
 def _summary(found: Found) -> dict[str, Any]:

@@ -87,10 +87,6 @@ def _figure(value: float) -> str:
     return f"{int(value):,}" if whole else f"{value:,.4g}"
 
 
-def _wanted(most: dict[str, float]) -> str:
-    return ", ".join(f"{metric} up to {_figure(value)}" for metric, value in most.items())
-
-
 @cache
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -103,5 +99,5 @@ def _environment() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"figure": _figure, "wanted": _wanted}
+    environment.filters["figure"] = _figure
     return environment

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from efspec.record import Record
 from efspec.search.baselines import nsga2, random_search
 from efspec.search.compiled import CompiledSpace
-from efspec.search.evaluation import Evaluate, Evaluation, Evaluations, keeps_to
+from efspec.search.evaluation import Evaluate, Evaluation, Evaluations, Spread, keeps_to
 from efspec.search.front import front
 from efspec.search.joint import Outcome, Step, joint
 from efspec.search.slimming import Importances, slimming
@@ -31,7 +31,7 @@ class Settings(Record):
         algorithm: How it is searched.
         evaluator: What finds accuracies.
         device: The device of latencies; empty without one.
-        targets: Most of each metric that networks are wanted with, by name.
+        targets: What networks are wanted, in words, by name.
         budget: How many candidates may be evaluated; None for any number.
         seed: Seed of what is random.
     """
@@ -40,7 +40,7 @@ class Settings(Record):
     algorithm: Algorithm
     evaluator: str
     device: str
-    targets: dict[str, dict[str, float]]
+    targets: dict[str, str]
     budget: int | None
     seed: int
 
@@ -73,6 +73,7 @@ def search(
     importances: Importances | None = None,
     told: Callable[[Evaluation], None] = lambda one: None,
     told_step: Callable[[Step], None] = lambda step: None,
+    spread: Spread = map,
 ) -> Found:
     """Search a space.
 
@@ -85,12 +86,13 @@ def search(
         importances: Of V1's paths; for `slimming`.
         told: Called with each new evaluation before it is used.
         told_step: Called with each step, those of before included.
+        spread: What has several accuracies found; see `Evaluations`.
 
     Raises:
         EfspecError: When the evaluator fails.
     """
     evaluations = Evaluations(
-        space, evaluate, known=dict(known or {}), budget=settings.budget, told=told
+        space, evaluate, known=dict(known or {}), budget=settings.budget, told=told, spread=spread
     )
     outcome: Outcome | None = None
     match settings.algorithm:
@@ -176,8 +178,5 @@ def settings_of(
     seed: int,
 ) -> Settings:
     """What a run is asked for, as its folder holds it."""
-    most = {
-        name: {metric: bound.max for metric, bound in wanted if bound and bound.max is not None}
-        for name, wanted in targets.items()
-    }
-    return Settings(dump_space(space.space), algorithm, evaluator, device, most, budget, seed)
+    words = {name: wanted.words() for name, wanted in targets.items()}
+    return Settings(dump_space(space.space), algorithm, evaluator, device, words, budget, seed)

@@ -54,6 +54,16 @@ OneBlock = Annotated[
 ]
 
 
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=1000), Expected("a name, or a path")
+]
+TargetName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$"),
+    Expected("a name of small letters, digits and `_.-`"),
+]
+
+
 class StageSpace(Part):
     """A stage of which some things are open. Each of its blocks has a ratio of its own."""
 
@@ -156,6 +166,33 @@ class Constraints(Part):
     mes: Bound | None = None
     """Mobile Efficiency Score, or what `objective` makes of it."""
 
+    def words(self) -> str:
+        """The constraints as people read them."""
+        parts = []
+        for name, bound in self:
+            low, high = (bound.min, bound.max) if bound else (None, None)
+            parts += [f"{name} at least {low:,.10g}"] if low is not None else []
+            parts += [f"{name} at most {high:,.10g}"] if high is not None else []
+        return ", ".join(parts)
+
+
+class Target(Part):
+    """A network that a search is to find."""
+
+    name: TargetName
+    """What its files are called."""
+    constraints: Constraints
+    """What it has to keep to."""
+
+
+class SupernetUse(Part):
+    """How accuracies of the space's networks are found, unless a command says otherwise."""
+
+    data: Name
+    """The images, as `efspec train --data` takes them."""
+    recipe: Name
+    """The recipe of the supernet, as `efspec train --recipe` takes it."""
+
 
 class SpaceSpec(Part):
     """A search space, as its file says it: networks of one input size that differ in sizes."""
@@ -188,6 +225,12 @@ class SpaceSpec(Part):
     """Last stage's result to logits, or chosen stages' results to maps."""
     constraints: Constraints = Constraints.model_construct()
     """What networks have to keep to."""
+    targets: Annotated[
+        Items[Target], Field(max_length=MAX_CHOICES), Expected("a list of mappings with `name`")
+    ] = ()
+    """What networks a search is to find; by default one that keeps to `constraints`."""
+    supernet: SupernetUse | None = None
+    """What accuracies rest on."""
     objective: MesSpec | None = None
     """What is to be large; by default the Mobile Efficiency Score of the paper."""
 

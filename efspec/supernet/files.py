@@ -34,13 +34,15 @@ def space_hash(space: SpaceSpec) -> str:
             "defaults": space.defaults.model_copy(update={"drop_path": 0.0}),
             "constraints": Constraints.model_construct(),
             "objective": None,
+            "targets": (),
+            "supernet": None,
         }
     )
     return hashlib.sha256(dump_space(bare).encode()).hexdigest()
 
 
 def encode_supernet(supernet: Supernet, state: Mapping[str, Tensor] | None = None) -> bytes:
-    """A file of a supernet's tensors, or of others that it may have; equal ones give equal bytes."""
+    """A file of a supernet's tensors, or of others that fit it; equal ones give equal bytes."""
     tensors = (supernet.state_dict() if state is None else state).items()
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors}
     return save(own, metadata={_KEY: _description(supernet)})
