@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from efspec.blocks.options import BlockSpec
+from efspec.blocks.options import BlockSpec, Part
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
@@ -127,7 +127,7 @@ def _choice(
     if stage.width not in open_.width:
         message = f"{stage.width} is none of its widths"
         outside.append((("stages", i, "width"), message, _either(open_.width)))
-    if stage.downsample != open_.downsample:
+    if _inherited(stage.downsample, spec) != _inherited(open_.downsample, space):
         outside.append((("stages", i, "downsample"), "it is not the space's", ""))
     ratios: list[float] = []
     attention = 0
@@ -164,11 +164,12 @@ def _alone(entry: BlockSpec, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
     return {k: v for k, v in fields.items() if k not in ("repeat", "expansion_ratio", "drop_path")}
 
 
-def _inherited(part: object, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
+def _inherited(part: Part | None, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
+    """A part's options with those that it inherits; those of no part are none."""
     defaults = of.defaults
     return {
         name: getattr(defaults, name) if value == "inherit" else value
-        for name, value in vars(part).items()
+        for name, value in (vars(part) if part else {}).items()
     } | {"type": type(part)}
 
 
