@@ -12,7 +12,7 @@ from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.record import Record
 from efspec.spec.resolve import resolve
-from efspec.spec.schema import NetworkSpec, StageSpec
+from efspec.spec.schema import InputSpec, NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, field_text
 from efspec.spec.space import SpaceSpec, StageSpace
 
@@ -94,7 +94,7 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     outside: list[tuple[Loc, str, str]] = [
         ((name,), "it is not the space's", "the space's " + str(getattr(space, name)))
         for name in ("input", "head")
-        if getattr(spec, name) != getattr(space, name)
+        if _meant(getattr(spec, name)) != _meant(getattr(space, name))
     ]
     stem = space.stem.model_copy(update={"width": spec.stem.width})
     if _inherited(spec.stem, spec) != _inherited(stem, space):
@@ -162,6 +162,11 @@ def _alone(entry: BlockSpec, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
     """A block's options but for what is open, and what only training has."""
     fields = _inherited(entry, of)
     return {k: v for k, v in fields.items() if k not in ("repeat", "expansion_ratio", "drop_path")}
+
+
+def _meant(part: Part) -> object:
+    """What a part means: one size of an input may be written as two."""
+    return (part.height_width, part.channels) if isinstance(part, InputSpec) else part
 
 
 def _inherited(part: Part | None, of: NetworkSpec | SpaceSpec) -> dict[str, object]:

@@ -191,7 +191,7 @@ def test_members_that_cannot_be_are_told(tmp_path: Path) -> None:
         read(SMALL.replace("expansion_ratio: [1, 2]", "expansion_ratio: [0.01, 2]"), tmp_path)
 
 
-def test_what_is_inherited_may_be_written_out() -> None:
+def test_a_member_may_be_written_in_other_words() -> None:
     space = read_space("v2")
     spec = load("v2_s0")
     relu = "stages.3.downsample.act=relu"
@@ -199,6 +199,8 @@ def test_what_is_inherited_may_be_written_out() -> None:
         candidate_of(space, load("v2_s0", set=[relu]))
     gelu = load("v2_s0", set=["stages.3.downsample.act=gelu", "stem.act=gelu"])
     assert candidate_of(space, gelu) == candidate_of(space, spec)
+    square = load("v2_s0", set=["input.size=[224, 224]"])
+    assert candidate_of(space, square) == candidate_of(space, spec)
     with pytest.raises(EfspecError) as error:
         candidate_of(space, load("v2_s0", set=["defaults.act=relu"]))
     assert "stages[3].downsample" in {d.field for d in error.value.diagnostics}
