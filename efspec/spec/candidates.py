@@ -6,13 +6,14 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from efspec.blocks.options import BlockSpec, Part
+from efspec.blocks.options import BlockSpec
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.record import Record
+from efspec.spec.alike import kind_meant, meant
 from efspec.spec.resolve import resolve
-from efspec.spec.schema import InputSpec, NetworkSpec, StageSpec
+from efspec.spec.schema import NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, field_text
 from efspec.spec.space import SpaceSpec, StageSpace
 
@@ -94,10 +95,10 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     outside: list[tuple[Loc, str, str]] = [
         ((name,), "it is not the space's", "the space's " + str(getattr(space, name)))
         for name in ("input", "head")
-        if _meant(getattr(spec, name)) != _meant(getattr(space, name))
+        if meant(getattr(spec, name), spec.defaults) != meant(getattr(space, name), space.defaults)
     ]
     stem = space.stem.model_copy(update={"width": spec.stem.width})
-    if _inherited(spec.stem, spec) != _inherited(stem, space):
+    if meant(spec.stem, spec.defaults) != meant(stem, space.defaults):
         outside.append((("stem",), "it is not the space's", f"{space.stem.type}"))
     if len(spec.stages) != len(space.stages):
         count = f"{len(space.stages)} stages"
@@ -127,16 +128,16 @@ def _choice(
     if stage.width not in open_.width:
         message = f"{stage.width} is none of its widths"
         outside.append((("stages", i, "width"), message, _either(open_.width)))
-    if _inherited(stage.downsample, spec) != _inherited(open_.downsample, space):
+    if meant(stage.downsample, spec.defaults) != meant(open_.downsample, space.defaults):
         outside.append((("stages", i, "downsample"), "it is not the space's", ""))
     ratios: list[float] = []
     attention = 0
     for j, entry in enumerate(stage.blocks):
         loc: Loc = ("stages", i, "blocks", j)
-        own = _alone(entry, spec)
-        if open_.attention is not None and own == _alone(open_.attention, space):
+        own = kind_meant(entry, spec.defaults)
+        if open_.attention is not None and own == kind_meant(open_.attention, space.defaults):
             attention += entry.repeat
-        elif own != _alone(open_.block, space) or attention:
+        elif own != kind_meant(open_.block, space.defaults) or attention:
             outside.append((loc, "there is no such block here in the space", ""))
         given = entry.expansion_ratio if hasattr(entry, "expansion_ratio") else ()
         own_ratios = given if isinstance(given, tuple) else (given,) * entry.repeat
@@ -156,26 +157,6 @@ def _either(values: Sequence[float]) -> str:
     """`1, 2 or 3`."""
     *first, last = [f"{value:g}" for value in values]
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def _alone(entry: BlockSpec, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
-    """A block's options but for what is open, and what only training has."""
-    fields = _inherited(entry, of)
-    return {k: v for k, v in fields.items() if k not in ("repeat", "expansion_ratio", "drop_path")}
-
-
-def _meant(part: Part) -> object:
-    """What a part means: one size of an input may be written as two."""
-    return (part.height_width, part.channels) if isinstance(part, InputSpec) else part
-
-
-def _inherited(part: Part | None, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
-    """A part's options with those that it inherits; those of no part are none."""
-    defaults = of.defaults
-    return {
-        name: getattr(defaults, name) if value == "inherit" else value
-        for name, value in (vars(part) if part else {}).items()
-    } | {"type": type(part)}
 
 
 def size(space: SpaceSpec) -> int:
