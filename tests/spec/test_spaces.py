@@ -51,6 +51,11 @@ stages:
     expansion_ratio: [2]
 head: {type: linear, classes: 3}
 """
+DEEP = "depth: [1024], block: {type: ffn}, expansion_ratio: [1]}\n" + (
+    "  - {width: [4, 8], downsample: {type: conv}, depth: [1024], block: {type: ffn}, "
+    "expansion_ratio: [1]}\n"
+) * 3 + "  - {width: [4, 8], downsample: {type: conv}, depth: [1, 2]"
+"""Stages with 4,096 blocks, and one more that begins as the first one of `SMALL` does."""
 
 
 def read(text: str, folder: Path) -> SpaceSpec:
@@ -174,6 +179,10 @@ def test_a_stage_may_keep_the_width_of_the_one_before(tmp_path: Path) -> None:
         ("[0, 1, 2]", "[3]", "empty-space", 7),
         ("    downsample: {type: conv}\n", "", "width-mismatch", 7),
         ("    attention: {type: mb3d, num_heads: 2, key_dim: 4}\n", "", "conflicting-options", 7),
+        ("[4, 8]", "[1, 8]", "out-of-range", 6),
+        ("mb3d, num_heads: 2, key_dim: 4", "mb4d, act: gelu, drop_path: 0.1",
+         "conflicting-options", 11),
+        ("depth: [1, 2]", DEEP, "too-many-blocks", 6),
         ("size: 32", "size: 8", "out-of-range", 3),
         ("classes: 3}", "classes: 3}\nconstraints: {mac: {max: 1}}", "unknown-field", 15),
         ("classes: 3}", "classes: 3}\nconstraints: {macs: {min: 2, max: 1}}", "empty-space", 15),
