@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -12,8 +12,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from efspec.blocks import BLOCKS
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import (
     BlockSpec,
@@ -25,6 +26,7 @@ from efspec.blocks.options import (
     Width,
     counted,
 )
+from efspec.blocks.registry import type_name
 from efspec.errors import Diagnostic
 from efspec.spec.alike import kind_meant
 from efspec.spec.between import MAX_BLOCKS
@@ -107,17 +109,16 @@ class StageSpace(Part):
             )
         return value
 
-    @field_validator("block", "attention")
+    @field_validator("block", "attention", mode="before")
     @classmethod
-    def _open(cls, value: BlockSpec | None) -> BlockSpec | None:
-        for name in OPEN_IN_BLOCKS:
-            if value is not None and name in value.model_fields_set:
-                where = "depth" if name == "repeat" else name
-                raise PydanticCustomError(
-                    "conflicting-options",
-                    "`{name}` is open in a space",
-                    {"name": name, "fix": f"leave it out, and write the stage's `{where}`"},
-                )
+    def _leaves_open(cls, value: object) -> object:
+        """Refuse what only blocks of a known number can say."""
+        wrong = [
+            InitErrorDetails(type=error, loc=(name,), input=given)
+            for name, given, error in _closed(value)
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data("block", wrong)
         return value
 
     @model_validator(mode="after")
@@ -127,6 +128,12 @@ class StageSpace(Part):
                 "conflicting-options",
                 "there is no block with attention",
                 {"fix": "write `attention`, or leave out `attention_depth`"},
+            )
+        if self.attention is not None and self.attention_depth == (0,):
+            raise PydanticCustomError(
+                "conflicting-options",
+                "there is a block with attention, and no number of such blocks above 0",
+                {"fix": "say in `attention_depth` how many there may be, or leave out `attention`"},
             )
         if not self.depths():
             raise PydanticCustomError(
@@ -139,6 +146,32 @@ class StageSpace(Part):
     def depths(self) -> list[tuple[int, int]]:
         """Each depth with each number of blocks with attention that it holds, in order."""
         return [(n, m) for n in self.depth for m in self.attention_depth if m <= n]
+
+
+def _closed(block: object) -> Iterator[tuple[str, object, PydanticCustomError]]:
+    """The fields of a block, right or wrong, that say what a space leaves open."""
+    fields = block.model_dump(exclude_unset=True) if isinstance(block, Part) else block
+    if not isinstance(fields, dict):
+        return
+    per_repeat = next((b.per_repeat for b in BLOCKS if type_name(b) == fields.get("type")), ())
+    for name, value in fields.items():
+        if name in OPEN_IN_BLOCKS:
+            where = "depth" if name == "repeat" else name
+            yield name, value, PydanticCustomError(
+                "conflicting-options",
+                "`{name}` is open in a space",
+                {
+                    "name": name,
+                    "expected": "a block without it",
+                    "fix": f"leave it out, and write the stage's `{where}`",
+                },
+            )
+        elif name in per_repeat and isinstance(value, list | tuple):
+            yield name, value, PydanticCustomError(
+                "wrong-type",
+                "it is a list, and how many blocks there are is open in a space",
+                {"expected": "one value, for all blocks"},
+            )
 
 
 class Bound(Part):

@@ -179,6 +179,10 @@ def test_a_stage_may_keep_the_width_of_the_one_before(tmp_path: Path) -> None:
         ("[0, 1, 2]", "[3]", "empty-space", 7),
         ("    downsample: {type: conv}\n", "", "width-mismatch", 7),
         ("    attention: {type: mb3d, num_heads: 2, key_dim: 4}\n", "", "conflicting-options", 7),
+        ("{type: mb4d}", "{type: mb4d, drop_path: [0.1]}", "wrong-type", 6),
+        ("{type: mb4d}", "{type: mb4d, drop_path: [0.1, 0.2]}", "wrong-type", 6),
+        ("    attention_depth: [0, 1, 2]\n", "", "conflicting-options", 7),
+        ("[0, 1, 2]", "[0]", "conflicting-options", 7),
         ("[4, 8]", "[1, 8]", "out-of-range", 6),
         ("mb3d, num_heads: 2, key_dim: 4", "mb4d, act: gelu, drop_path: 0.1",
          "conflicting-options", 11),
@@ -193,6 +197,17 @@ def test_what_is_wrong_is_told(old: str, new: str, name: str, line: int, tmp_pat
     with pytest.raises(EfspecError) as error:
         read(SMALL.replace(old, new, 1), tmp_path)
     assert (name, line) in {(d.name, d.line) for d in error.value.diagnostics}
+
+
+def test_what_a_block_may_not_say_is_told_at_its_fields(tmp_path: Path) -> None:
+    block = "{type: mb4d, repeat: 2, expansion_ratio: [1], drop_path: [0.1, 0.2]}"
+    with pytest.raises(EfspecError) as error:
+        read(SMALL.replace("{type: mb4d}", block, 1), tmp_path)
+    assert [(d.name, d.field, d.column) for d in error.value.diagnostics] == [
+        ("conflicting-options", "stages[0].block.repeat", 64),
+        ("conflicting-options", "stages[0].block.expansion_ratio", 84),
+        ("wrong-type", "stages[0].block.drop_path", 100),
+    ]
 
 
 def test_members_that_cannot_be_are_told(tmp_path: Path) -> None:
