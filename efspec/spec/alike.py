@@ -1,4 +1,4 @@
-"""What parts of networks mean, so that two which are written in other words are seen to be alike."""
+"""What parts of networks mean, in whatever words: whether two of them are alike."""
 
 from __future__ import annotations
 

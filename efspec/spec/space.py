@@ -17,7 +17,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from efspec.blocks import BLOCKS
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import (
-    BlockSpec,
     Expected,
     Items,
     Part,
@@ -113,10 +112,7 @@ class StageSpace(Part):
     @classmethod
     def _leaves_open(cls, value: object) -> object:
         """Refuse what only blocks of a known number can say."""
-        wrong = [
-            InitErrorDetails(type=error, loc=(name,), input=given)
-            for name, given, error in _closed(value)
-        ]
+        wrong = list(_closed(value))
         if wrong:
             raise ValidationError.from_exception_data("block", wrong)
         return value
@@ -148,7 +144,7 @@ class StageSpace(Part):
         return [(n, m) for n in self.depth for m in self.attention_depth if m <= n]
 
 
-def _closed(block: object) -> Iterator[tuple[str, object, PydanticCustomError]]:
+def _closed(block: object) -> Iterator[InitErrorDetails]:
     """The fields of a block, right or wrong, that say what a space leaves open."""
     fields = block.model_dump(exclude_unset=True) if isinstance(block, Part) else block
     if not isinstance(fields, dict):
@@ -157,21 +153,21 @@ def _closed(block: object) -> Iterator[tuple[str, object, PydanticCustomError]]:
     for name, value in fields.items():
         if name in OPEN_IN_BLOCKS:
             where = "depth" if name == "repeat" else name
-            yield name, value, PydanticCustomError(
+            fix = f"leave it out, and write the stage's `{where}`"
+            error = PydanticCustomError(
                 "conflicting-options",
                 "`{name}` is open in a space",
-                {
-                    "name": name,
-                    "expected": "a block without it",
-                    "fix": f"leave it out, and write the stage's `{where}`",
-                },
+                {"name": name, "expected": "a block without it", "fix": fix},
             )
         elif name in per_repeat and isinstance(value, list | tuple):
-            yield name, value, PydanticCustomError(
+            error = PydanticCustomError(
                 "wrong-type",
                 "it is a list, and how many blocks there are is open in a space",
                 {"expected": "one value, for all blocks"},
             )
+        else:
+            continue
+        yield InitErrorDetails(type=error, loc=(name,), input=value)
 
 
 class Bound(Part):

@@ -51,10 +51,15 @@ stages:
     expansion_ratio: [2]
 head: {type: linear, classes: 3}
 """
-DEEP = "depth: [1024], block: {type: ffn}, expansion_ratio: [1]}\n" + (
-    "  - {width: [4, 8], downsample: {type: conv}, depth: [1024], block: {type: ffn}, "
-    "expansion_ratio: [1]}\n"
-) * 3 + "  - {width: [4, 8], downsample: {type: conv}, depth: [1, 2]"
+DEEP = (
+    "depth: [1024], block: {type: ffn}, expansion_ratio: [1]}\n"
+    + (
+        "  - {width: [4, 8], downsample: {type: conv}, depth: [1024], block: {type: ffn}, "
+        "expansion_ratio: [1]}\n"
+    )
+    * 3
+    + "  - {width: [4, 8], downsample: {type: conv}, depth: [1, 2]"
+)
 """Stages with 4,096 blocks, and one more that begins as the first one of `SMALL` does."""
 
 
