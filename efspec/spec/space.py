@@ -23,13 +23,8 @@ from efspec.blocks.options import (
     Ratio,
     Repeat,
     Width,
-    counted,
 )
 from efspec.blocks.registry import type_name
-from efspec.errors import Diagnostic
-from efspec.spec.alike import kind_meant
-from efspec.spec.between import MAX_BLOCKS
-from efspec.spec.fields import follow
 from efspec.spec.mes import MesSpec
 from efspec.spec.schema import (
     MAX_STAGES,
@@ -42,7 +37,7 @@ from efspec.spec.schema import (
     FormatNumber,
     InputSpec,
 )
-from efspec.spec.source_map import Mistake
+from efspec.spec.space_conflicts import conflicts
 
 MAX_CHOICES = 256
 OPEN_IN_BLOCKS = ("repeat", "expansion_ratio")
@@ -264,55 +259,6 @@ class SpaceSpec(Part):
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
-        mistakes = self._of_stem()
-        count = sum(stage.depth[-1] for stage in self.stages)
-        if count > MAX_BLOCKS:
-            mistakes.append((("stages",), _too_many_blocks(count)))
-        for i, stage in enumerate(self.stages):
-            same = kind_meant(stage.block, self.defaults)
-            if stage.attention and kind_meant(stage.attention, self.defaults) == same:
-                mistakes.append((("stages", i, "attention"), _NO_OTHER_BLOCK))
-            before = self.stages[i - 1].width if i else stage.width
-            if not stage.downsample and stage.width != before:
-                loc = ("stages", i, "width")
-                mistakes.append((loc, Diagnostic("width-mismatch", _NO_DOWNSAMPLE, fix=_ADD)))
-            if not stage.downsample and len(stage.width) > 1 and i:
-                loc = ("stages", i, "width")
-                mistakes.append((loc, Diagnostic("width-mismatch", _OPEN_TWICE, fix=_ADD)))
-        if mistakes:
+        if mistakes := conflicts(self):
             raise PydanticCustomError(SEVERAL, "the stages do not fit", {"mistakes": mistakes})
         return self
-
-    def _of_stem(self) -> list[Mistake]:
-        """Widths of the first stage that its stem cannot have."""
-        mistakes: list[Mistake] = []
-        kind = type(self.stem)
-        for k, width in enumerate(self.stages[0].width):
-            try:
-                kind.model_validate({**vars(self.stem), "width": width})
-            except ValidationError:
-                message = f"the stem `{self.stem.type}` cannot have {counted(width, 'channel')}"
-                expected = follow(("width",), kind).expected
-                wrong = Diagnostic("out-of-range", message, expected=expected)
-                mistakes.append((("stages", 0, "width", k), wrong))
-        return mistakes
-
-
-def _too_many_blocks(count: int) -> Diagnostic:
-    return Diagnostic(
-        "too-many-blocks",
-        f"up to {count:,} blocks in all",
-        expected=f"at most {MAX_BLOCKS:,}, with every stage as deep as it may be",
-        fix="lower the stages' `depth`",
-    )
-
-
-_NO_OTHER_BLOCK = Diagnostic(
-    "conflicting-options",
-    "it means the same as `block`: nothing tells one from the other",
-    expected="a block of another type, or with other options",
-    fix="leave out `attention` and `attention_depth`",
-)
-_NO_DOWNSAMPLE = "the stage before has other widths, and there is no downsample between them"
-_OPEN_TWICE = "a stage without a downsample keeps the width of the one before, which is open"
-_ADD = "add a `downsample`"
