@@ -11,7 +11,7 @@ from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.record import Record
-from efspec.spec.alike import kind_meant, meant
+from efspec.spec.alike import has_ratios, kind_meant, meant
 from efspec.spec.resolve import resolve
 from efspec.spec.schema import NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, field_text
@@ -81,7 +81,8 @@ def _entries(stage: StageSpace, choice: StageChoice) -> Iterator[BlockSpec]:
         if block is not None and ratios:
             # As people write it: one number where all are the same.
             one = ratios[0] if len(set(ratios)) == 1 else ratios
-            yield block.model_copy(update={"repeat": len(ratios), "expansion_ratio": one})
+            own = {"expansion_ratio": one} if has_ratios(block) else {}
+            yield block.model_copy(update={"repeat": len(ratios), **own})
 
 
 def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
@@ -139,7 +140,7 @@ def _choice(
             attention += entry.repeat
         elif own != kind_meant(open_.block, space.defaults) or attention:
             outside.append((loc, "there is no such block here in the space", ""))
-        given = entry.expansion_ratio if hasattr(entry, "expansion_ratio") else ()
+        given = vars(entry)["expansion_ratio"] if has_ratios(entry) else open_.expansion_ratio[0]
         own_ratios = given if isinstance(given, tuple) else (given,) * entry.repeat
         if not set(own_ratios) <= set(open_.expansion_ratio):
             message = "there is another ratio than the space's"

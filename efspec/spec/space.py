@@ -88,7 +88,7 @@ class StageSpace(Part):
     """The blocks with attention, which come last."""
     attention_depth: AttentionDepths = (0,)
     """How many of the stage's blocks may be those with attention."""
-    expansion_ratio: OpenRatios
+    expansion_ratio: OpenRatios = (4.0,)
     """Ratios that each block may have."""
 
     @field_validator("width", "depth", "attention_depth", "expansion_ratio")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from efspec.blocks.options import counted
 from efspec.errors import Diagnostic
-from efspec.spec.alike import kind_meant
+from efspec.spec.alike import has_ratios, kind_meant
 from efspec.spec.between import MAX_BLOCKS
 from efspec.spec.fields import follow
 from efspec.spec.source_map import Mistake
@@ -37,7 +38,8 @@ _OPEN_TWICE = Diagnostic(
 
 def conflicts(space: SpaceSpec) -> list[Mistake]:
     """What is wrong between the parts, each time with the field to change."""
-    return [*_of_stem(space), *_of_depths(space), *_of_attention(space), *_of_widths(space)]
+    found = _of_stem(space), _of_depths(space), _of_blocks(space), _of_widths(space)
+    return list(chain.from_iterable(found))
 
 
 def _of_stem(space: SpaceSpec) -> Iterator[Mistake]:
@@ -65,12 +67,21 @@ def _of_depths(space: SpaceSpec) -> Iterator[Mistake]:
         yield ("stages",), mistake
 
 
-def _of_attention(space: SpaceSpec) -> Iterator[Mistake]:
-    """A network's blocks have to tell how many of them are those with attention."""
+def _of_blocks(space: SpaceSpec) -> Iterator[Mistake]:
+    """A network has to tell how many blocks have attention, and which ratio each has."""
     for i, stage in enumerate(space.stages):
         kind = kind_meant(stage.block, space.defaults)
         if stage.attention and kind_meant(stage.attention, space.defaults) == kind:
             yield ("stages", i, "attention"), _NO_OTHER_BLOCK
+        for block in (stage.block, stage.attention):
+            if block and not has_ratios(block) and len(stage.expansion_ratio) > 1:
+                mistake = Diagnostic(
+                    "conflicting-options",
+                    f"blocks of the type `{block.type}` have no expansion ratio of their own",
+                    expected="one ratio at most, for the stage's other blocks",
+                    fix="leave it out",
+                )
+                yield ("stages", i, "expansion_ratio"), mistake
 
 
 def _of_widths(space: SpaceSpec) -> Iterator[Mistake]:
