@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 
 from efspec.blocks.options import BlockSpec
 from efspec.errors import Diagnostic, EfspecError
@@ -166,7 +166,7 @@ def size(space: SpaceSpec) -> int:
     for stage in space.stages:
         ratios = len(stage.expansion_ratio)
         count *= sum(ratios**depth for depth, _ in stage.depths())
-        count *= len(stage.width) if stage.downsample or stage is space.stages[0] else 1
+        count *= len(stage.width)
     return count
 
 
@@ -197,8 +197,6 @@ def sample(space: SpaceSpec, chance: random.Random) -> Candidate:
     stages: list[StageChoice] = []
     for stage in space.stages:
         width = chance.choice(stage.width)
-        if stages and not stage.downsample:
-            width = stages[-1].width
         depth = chance.choice(sorted({n for n, _ in stage.depths()}))
         attention = chance.choice([m for n, m in stage.depths() if n == depth])
         ratios = tuple(chance.choice(stage.expansion_ratio) for _ in range(depth))
@@ -226,39 +224,21 @@ def part_specs(space: SpaceSpec) -> list[NetworkSpec]:
 
 
 def _covering(space: SpaceSpec) -> Iterator[Candidate]:
-    """Members with every pair of neighbouring stages' widths, patterns and ratios."""
+    """Members with every block that there may be, and every pair of neighbouring stages.
+
+    What leads from one stage to the next depends on both, but on the ratios of neither.
+    """
     base = smallest(space).stages
     for i, stage in enumerate(space.stages):
-        before = list(_patterns(space.stages[i - 1])) if i else [None]
-        for first, pattern in product(before, _patterns(stage)):
-            if first and not stage.downsample and first.width != pattern.width:
-                continue
-            chosen = list(base)
-            if first:
-                chosen[i - 1] = first
-            chosen[i] = pattern
-            yield Candidate(tuple(_in_step(space, chosen, i)))
-
-
-def _in_step(space: SpaceSpec, chosen: list[StageChoice], at: int) -> Iterator[StageChoice]:
-    """Choices in which stages without a downsample have the width of their neighbours."""
-    widths = [choice.width for choice in chosen]
-    for i in range(at + 1, len(widths)):
-        if not space.stages[i].downsample:
-            widths[i] = widths[i - 1]
-    for i in range(at - 1, -1, -1):
-        if not space.stages[i + 1].downsample:
-            widths[i] = widths[i + 1]
-    return (choice.replaced(width=w) for choice, w in zip(chosen, widths, strict=True))
+        pairs = product(*map(_patterns, space.stages[max(i - 1, 0) : i + 1]))
+        others = product(_patterns(stage), stage.expansion_ratio[1:])
+        blocks = ((p.replaced(expansion_ratio=(ratio,) * p.depth),) for p, ratio in others)
+        for chosen in chain(pairs, blocks):
+            yield Candidate((*base[: i + 1 - len(chosen)], *chosen, *base[i + 1 :]))
 
 
 def _patterns(stage: StageSpace) -> Iterator[StageChoice]:
-    """Choices of a stage that have, between them, every block that it may have.
-
-    Attention begins nowhere, somewhere or at once; every ratio is there for both kinds of blocks.
-    """
+    """Choices of a stage with its least ratio: attention begins nowhere, somewhere and at once."""
     kinds = {(m > 0, m < n): (n, m) for n, m in stage.depths()}  # the deepest of each
-    for width, (depth, attention), ratio in product(
-        stage.width, kinds.values(), stage.expansion_ratio
-    ):
-        yield StageChoice(width, depth, attention, (ratio,) * depth)
+    for width, (depth, attention) in product(stage.width, kinds.values()):
+        yield StageChoice(width, depth, attention, stage.expansion_ratio[:1] * depth)

@@ -12,7 +12,7 @@ import yaml
 
 from efspec.cli.schema import all_schemas
 from efspec.errors import EfspecError
-from efspec.plan import parts
+from efspec.plan import Plan, parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.spec import NetworkSpec, load, resolve
 from efspec.spec.candidates import (
@@ -139,6 +139,25 @@ def test_a_few_members_have_every_part(name: str) -> None:
     assert len({spec.name for spec in few}) == len(few)
     for _ in range(100):
         assert keys(member(space, sample(space, chance))) <= known
+
+
+def test_ratios_of_neighbours_are_not_crossed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratios = ", ".join(map(str, range(1, 65)))
+    text = SMALL.replace("expansion_ratio: [1, 2]", f"expansion_ratio: [{ratios}]")
+    text = text.replace("expansion_ratio: [2]", f"expansion_ratio: [{ratios}]")
+    space, tried = read(text, tmp_path), 0
+
+    def counted(spec: NetworkSpec) -> Plan:
+        nonlocal tried
+        tried += 1
+        return resolve(spec)
+
+    monkeypatch.setattr("efspec.spec.candidates.resolve", counted)
+    part_specs(space)
+    first, second = 2, 2 * 3  # widths, and where attention begins
+    assert tried == first * 64 + second * 63 + first * second
 
 
 def test_all_members_of_a_small_space(tmp_path: Path) -> None:
