@@ -5,29 +5,40 @@ from __future__ import annotations
 from efspec.blocks.options import BlockSpec, Part
 from efspec.spec.schema import Defaults, InputSpec
 
+Options = dict[str, object]
 
-def meant(part: Part | None, defaults: Defaults) -> object:
-    """What a part means where these are the defaults; equal for parts that mean the same."""
+
+def meant(part: Part | None, defaults: Defaults) -> Options:
+    """All options of a part where these are the defaults; of no part, none.
+
+    Parts of one kind that have equal ones mean the same.
+    """
+    if part is None:
+        return {}
     if isinstance(part, InputSpec):  # one size may be written as two
-        return part.height_width, part.channels
-    return type(part), _options(part, defaults) if part else {}
+        return {"size": part.height_width, "channels": part.channels}
+    return {
+        name: getattr(defaults, name) if value == "inherit" else value
+        for name, value in vars(part).items()
+    }
 
 
-def kind_meant(block: BlockSpec, defaults: Defaults) -> object:
-    """What a block means but for what a space leaves open, and what only training has."""
+def kind_meant(block: BlockSpec, defaults: Defaults) -> Options:
+    """The options of a block but for what a space leaves open, and what only training has."""
     free = {"repeat", "drop_path", *(["expansion_ratio"] if has_ratios(block) else [])}
-    options = _options(block, defaults)
-    return type(block), {name: value for name, value in options.items() if name not in free}
+    return {name: value for name, value in meant(block, defaults).items() if name not in free}
+
+
+def difference(own: Options, wanted: Options) -> tuple[Options, Options]:
+    """What differs between the options of two parts; of parts of two types, that alone."""
+    if own.get("type") != wanted.get("type"):
+        names = ["type"]
+    else:
+        names = [name for name in wanted if own[name] != wanted[name]]
+    first, second = ({n: each[n] for n in names if n in each} for each in (own, wanted))
+    return first, second
 
 
 def has_ratios(block: BlockSpec) -> bool:
     """Whether each repeat of a block may have an expansion ratio of its own."""
     return "expansion_ratio" in block.per_repeat
-
-
-def _options(part: Part, defaults: Defaults) -> dict[str, object]:
-    """The options of a part, and in the place of inherited ones, the defaults."""
-    return {
-        name: getattr(defaults, name) if value == "inherit" else value
-        for name, value in vars(part).items()
-    }

@@ -6,16 +6,20 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
 
-from efspec.blocks.options import BlockSpec
+from efspec.blocks.options import BlockSpec, Part, counted
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.record import Record
-from efspec.spec.alike import has_ratios, kind_meant, meant
+from efspec.spec.alike import Options, difference, has_ratios, kind_meant, meant
+from efspec.spec.dump import flow
 from efspec.spec.resolve import resolve
 from efspec.spec.schema import NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, field_text
 from efspec.spec.space import SpaceSpec, StageSpace
+
+Outside = tuple[Loc, str, str]
+"""A field of a network outside of a space: what it is there, and what the space has."""
 
 
 class StageChoice(Record):
@@ -93,17 +97,15 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     Raises:
         EfspecError: When it is no member; holds everything about it that is outside.
     """
-    outside: list[tuple[Loc, str, str]] = [
-        ((name,), "it is not the space's", "the space's " + str(getattr(space, name)))
-        for name in ("input", "head")
-        if meant(getattr(spec, name), spec.defaults) != meant(getattr(space, name), space.defaults)
-    ]
     stem = space.stem.model_copy(update={"width": spec.stem.width})
-    if meant(spec.stem, spec.defaults) != meant(stem, space.defaults):
-        outside.append((("stem",), "it is not the space's", f"{space.stem.type}"))
+    outside = [
+        *_differing(("input",), _both(spec.input, spec, space.input, space)),
+        *_differing(("stem",), _both(spec.stem, spec, stem, space)),
+        *_differing(("head",), _both(spec.head, spec, space.head, space)),
+    ]
     if len(spec.stages) != len(space.stages):
-        count = f"{len(space.stages)} stages"
-        outside.append((("stages",), f"there are {len(spec.stages)} stages", count))
+        message, count = (counted(len(of.stages), "stage") for of in (spec, space))
+        outside.append((("stages",), message, count))
     choices = [
         _choice(space, spec, i, outside) for i in range(min(len(spec.stages), len(space.stages)))
     ]
@@ -122,24 +124,27 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     return Candidate(tuple(choices))
 
 
-def _choice(
-    space: SpaceSpec, spec: NetworkSpec, i: int, outside: list[tuple[Loc, str, str]]
-) -> StageChoice:
+def _choice(space: SpaceSpec, spec: NetworkSpec, i: int, outside: list[Outside]) -> StageChoice:
     open_, stage = space.stages[i], spec.stages[i]
     if stage.width not in open_.width:
         message = f"{stage.width} is none of its widths"
         outside.append((("stages", i, "width"), message, _either(open_.width)))
-    if meant(stage.downsample, spec.defaults) != meant(open_.downsample, space.defaults):
-        outside.append((("stages", i, "downsample"), "it is not the space's", ""))
+    both = _both(stage.downsample, spec, open_.downsample, space)
+    outside += _differing(("stages", i, "downsample"), both)
+    kinds = [kind_meant(b, space.defaults) for b in (open_.block, open_.attention) if b]
     ratios: list[float] = []
-    attention = 0
+    attention, known = 0, True
     for j, entry in enumerate(stage.blocks):
         loc: Loc = ("stages", i, "blocks", j)
         own = kind_meant(entry, spec.defaults)
-        if open_.attention is not None and own == kind_meant(open_.attention, space.defaults):
+        if own == kinds[-1] and open_.attention:
             attention += entry.repeat
-        elif own != kind_meant(open_.block, space.defaults) or attention:
-            outside.append((loc, "there is no such block here in the space", ""))
+        elif own == kinds[0] and attention:
+            outside.append((loc, "it is behind a block with attention", "one before all of these"))
+        elif own != kinds[0]:
+            near = next((kind for kind in kinds if kind["type"] == entry.type), kinds[0])
+            outside += _differing(loc, (own, near))
+            known = False
         given = vars(entry)["expansion_ratio"] if has_ratios(entry) else open_.expansion_ratio[0]
         own_ratios = given if isinstance(given, tuple) else (given,) * entry.repeat
         if not set(own_ratios) <= set(open_.expansion_ratio):
@@ -147,11 +152,24 @@ def _choice(
             expected = _either(open_.expansion_ratio)
             outside.append(((*loc, "expansion_ratio"), message, expected))
         ratios += own_ratios
-    if (len(ratios), attention) not in open_.depths():
+    if known and (len(ratios), attention) not in open_.depths():
         message = f"{len(ratios)} blocks, {attention} of them with attention"
         expected = f"{_either(open_.depth)} blocks, {_either(open_.attention_depth)} with attention"
         outside.append((("stages", i, "blocks"), message, expected))
     return StageChoice(stage.width, len(ratios), attention, tuple(ratios))
+
+
+def _both(
+    own: Part | None, spec: NetworkSpec, wanted: Part | None, space: SpaceSpec
+) -> tuple[Options, Options]:
+    """What a part of a network means, and what the space's does."""
+    return meant(own, spec.defaults), meant(wanted, space.defaults)
+
+
+def _differing(loc: Loc, both: tuple[Options, Options]) -> list[Outside]:
+    """What of a part is outside of a space, if anything is."""
+    own, wanted = (flow(options) if options else "none" for options in difference(*both))
+    return [(loc, f"it is {own}", wanted)] if both[0] != both[1] else []
 
 
 def _either(values: Sequence[float]) -> str:

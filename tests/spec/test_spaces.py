@@ -243,7 +243,7 @@ def test_a_member_may_be_written_in_other_words() -> None:
     space = read_space("v2")
     spec = load("v2_s0")
     relu = "stages.3.downsample.act=relu"
-    with pytest.raises(EfspecError, match=r"stages\[3\]\.downsample: it is not the space's"):
+    with pytest.raises(EfspecError, match=r"stages\[3\]\.downsample: it is {act: relu}"):
         candidate_of(space, load("v2_s0", set=[relu]))
     gelu = load("v2_s0", set=["stages.3.downsample.act=gelu", "stem.act=gelu"])
     assert candidate_of(space, gelu) == candidate_of(space, spec)
@@ -273,6 +273,31 @@ def test_what_is_outside_is_told(change: str, field: str) -> None:
         candidate_of(read_space("v2"), load("v2_s0", set=[change]))
     assert field in {d.field for d in error.value.diagnostics}
     assert {d.name for d in error.value.diagnostics} == {"outside-space"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message", "expected"),
+    [
+        ("input.size=256", "input", "it is {size: [256, 256]}", "{size: [224, 224]}"),
+        ("head.classes=10", "head", "it is {classes: 10}", "{classes: 1000}"),
+        ("stem.act=relu", "stem", "it is {act: relu}", "{act: gelu}"),
+        ("stages.3.downsample.type=conv", "stages[3].downsample",
+         "it is {type: conv}", "{type: attention}"),
+        ("stages.3.blocks.0.act=relu", "stages[3].blocks[0]", "it is {act: relu}", "{act: gelu}"),
+        ("stages.3.blocks.0.type=mb4d", "stages[3].blocks[0]",
+         "it is {type: mb4d}", "{type: ffn}"),
+        ("stages.2.blocks.1.stride=1", "stages[2].blocks[1]", "it is {stride: 1}", "{stride: 2}"),
+        ("stages.3.blocks=[{type: attn_ffn, repeat: 2}, {type: ffn, repeat: 2}]",
+         "stages[3].blocks[1]", "it is behind a block with attention", "one before all of these"),
+        ("stages.0.blocks.0.repeat=6", "stages[0].blocks",
+         "6 blocks, 0 of them with attention", "2, 3, 4 or 5 blocks, 0 with attention"),
+    ],
+)  # fmt: skip
+def test_what_would_be_inside_is_told(change: str, field: str, message: str, expected: str) -> None:
+    with pytest.raises(EfspecError) as error:
+        candidate_of(read_space("v2"), load("v2_s0", set=[change]))
+    told = [(d.field, d.message, d.expected) for d in error.value.diagnostics]
+    assert told == [(field, message, expected)]
 
 
 def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
