@@ -248,14 +248,14 @@ def _covering(space: SpaceSpec) -> Iterator[Candidate]:
     """
     base = smallest(space).stages
     for i, stage in enumerate(space.stages):
-        pairs = product(*map(_patterns, space.stages[max(i - 1, 0) : i + 1]))
-        others = product(_patterns(stage), stage.expansion_ratio[1:])
+        pairs = product(*map(patterns, space.stages[max(i - 1, 0) : i + 1]))
+        others = product(patterns(stage), stage.expansion_ratio[1:])
         blocks = ((p.replaced(expansion_ratio=(ratio,) * p.depth),) for p, ratio in others)
         for chosen in chain(pairs, blocks):
             yield Candidate((*base[: i + 1 - len(chosen)], *chosen, *base[i + 1 :]))
 
 
-def _patterns(stage: StageSpace) -> Iterator[StageChoice]:
+def patterns(stage: StageSpace) -> Iterator[StageChoice]:
     """Choices of a stage with its least ratio: attention begins nowhere, somewhere and at once."""
     kinds = {(m > 0, m < n): (n, m) for n, m in stage.depths()}  # the deepest of each
     for width, (depth, attention) in product(stage.width, kinds.values()):

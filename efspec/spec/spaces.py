@@ -7,14 +7,13 @@ from pathlib import Path
 
 from efspec.errors import Diagnostic, EfspecError, fail, suggestion
 from efspec.resources import folder
-from efspec.spec.candidates import largest, member, smallest
 from efspec.spec.dump import compact, field_lines
 from efspec.spec.files import decode, read_bytes
 from efspec.spec.kinds import is_network, is_space
 from efspec.spec.reading import checked
-from efspec.spec.resolve import resolve
-from efspec.spec.source_map import plain
+from efspec.spec.source_map import SourceMap, placed, plain
 from efspec.spec.space import SpaceSpec
+from efspec.spec.space_members import member_mistakes
 from efspec.spec.yaml_reader import read_yaml
 
 
@@ -62,14 +61,8 @@ def read_space(source: str | Path) -> SpaceSpec:
             **root.place(),
         )
     space = checked(root, SpaceSpec, mistakes)
-    for which, candidate in (("smallest", smallest(space)), ("largest", largest(space))):
-        try:
-            resolve(member(space, candidate))
-        except EfspecError as error:
-            raise EfspecError(
-                d.replaced(file=str(path), message=f"in the {which} member: {d.message}")
-                for d in error.diagnostics
-            ) from None
+    if wrong := member_mistakes(space):
+        raise EfspecError(placed(wrong, SourceMap(root)))
     return space
 
 

@@ -234,24 +234,36 @@ def test_what_a_block_may_not_say_is_told_at_its_fields(tmp_path: Path) -> None:
     ]
 
 
-def test_members_that_cannot_be_are_told(tmp_path: Path) -> None:
-    with pytest.raises(EfspecError, match="in the smallest member"):
-        read(SMALL.replace("expansion_ratio: [1, 2]", "expansion_ratio: [0.01, 2]"), tmp_path)
-
-
-def test_a_member_may_be_written_in_other_words() -> None:
-    space = read_space("v2")
-    spec = load("v2_s0")
-    relu = "stages.3.downsample.act=relu"
-    with pytest.raises(EfspecError, match=r"stages\[3\]\.downsample: it is {act: relu}"):
-        candidate_of(space, load("v2_s0", set=[relu]))
-    gelu = load("v2_s0", set=["stages.3.downsample.act=gelu", "stem.act=gelu"])
-    assert candidate_of(space, gelu) == candidate_of(space, spec)
-    square = load("v2_s0", set=["input.size=[224, 224]"])
-    assert candidate_of(space, square) == candidate_of(space, spec)
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("expansion_ratio: [1, 2]", "expansion_ratio: [0.01, 0.02, 2]",
+         [("no-channels", "stages[0].expansion_ratio[0]", 6, 75, "the smallest member")]),
+        ("key_dim: 4}", "key_dim: 4, attn_ratio: 0.1}",
+         [("no-channels", "stages[1].attention.attn_ratio", 11, 67, "the largest member")]),
+        ("conv_stem}", "patch_stem, kernel: 2, stride: 1}",
+         [("kernel-does-not-fit", "stem.kernel", 4, 34, "the smallest member")]),
+        ("{type: conv}", "{type: attention, attn_ratio: 0.01}",
+         [("no-channels", "stages[1].downsample.attn_ratio", 9, 47, "the smallest member")]),
+        # Neither the smallest member nor the largest has a block without attention there.
+        ("block: {type: mb4d}\n    attention: {type: mb3d, num_heads: 2, key_dim: 4}\n"
+         "    attention_depth: [0, 1, 2]",
+         "block: {type: attn_ffn, attn_ratio: 0.01}\n    attention: {type: mb3d, key_dim: 4}\n"
+         "    attention_depth: [1, 2]",
+         [("no-channels", "stages[1].block.attn_ratio", 10, 41,
+           "members whose stage 1 has 8 channels")]),
+    ],
+)  # fmt: skip
+def test_members_that_cannot_be_are_told(
+    old: str, new: str, told: list[tuple[str, str, int, int, str]], tmp_path: Path
+) -> None:
+    assert old in SMALL
     with pytest.raises(EfspecError) as error:
-        candidate_of(space, load("v2_s0", set=["defaults.act=relu"]))
-    assert "stages[3].downsample" in {d.field for d in error.value.diagnostics}
+        read(SMALL.replace(old, new, 1), tmp_path)
+    found = error.value.diagnostics
+    assert [(d.name, d.field, d.line, d.column) for d in found] == [one[:4] for one in told]
+    for diagnostic, (*_, which) in zip(found, told, strict=True):
+        assert diagnostic.message.startswith(f"in {which}: ")
 
 
 @pytest.mark.parametrize(
