@@ -17,6 +17,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from efspec.blocks import BLOCKS
 from efspec.blocks.features_head import FeaturesHeadSpec
 from efspec.blocks.options import (
+    MAX_RATIO,
+    MAX_REPEAT,
+    MAX_WIDTH,
     Expected,
     Items,
     Part,
@@ -46,22 +49,24 @@ OPEN_IN_BLOCKS = ("repeat", "expansion_ratio")
 Widths = Annotated[
     Items[Width],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of channels, in rising order"),
+    Expected(f"a list of numbers of channels from 1 to {MAX_WIDTH:,}, in rising order"),
 ]
 Depths = Annotated[
     Items[Repeat],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of blocks, in rising order"),
+    Expected(f"a list of numbers of blocks from 1 to {MAX_REPEAT:,}, in rising order"),
 ]
 AttentionDepths = Annotated[
-    Items[Annotated[int, Field(ge=0, le=1024), Expected("an integer from 0 to 1,024")]],
+    Items[
+        Annotated[int, Field(ge=0, le=MAX_REPEAT), Expected(f"an integer from 0 to {MAX_REPEAT:,}")]
+    ],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of blocks, in rising order"),
+    Expected(f"a list of numbers of blocks from 0 to {MAX_REPEAT:,}, in rising order"),
 ]
 OpenRatios = Annotated[
     Items[Ratio],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of ratios, in rising order"),
+    Expected(f"a list of numbers above 0, up to {MAX_RATIO}, in rising order"),
 ]
 OneBlock = Annotated[
     AnyBlock, Expected("a mapping with `type`; how many there are, and their ratios, is open")
@@ -219,18 +224,18 @@ class SpaceSpec(Part):
     defaults: Defaults = Defaults.model_construct()
     """What blocks, stems and downsamples use unless they say otherwise."""
     stem: AnyStem
-    """Image to the first map; as wide as the first stage."""
+    """Image to the first map; as wide as the first stage, so that it has no `width`."""
     stages: Annotated[
         Items[StageSpace],
         Field(min_length=1, max_length=MAX_STAGES),
         Expected(f"a list of 1 to {MAX_STAGES} stages"),
     ]
     """The stages, in order."""
-    head: AnyHead
-    """Last stage's result to logits, or chosen stages' results to maps."""
+    head: Annotated[AnyHead, Expected("a mapping with `type`: linear, distilled")]
+    """Last stage's result to logits."""
     constraints: Constraints = Constraints.model_construct()
     """What networks have to keep to."""
-    objective: MesSpec | None = None
+    objective: Annotated[MesSpec, Expected("what a file of constants of a MES holds")] | None = None
     """What is to be large; by default the Mobile Efficiency Score of the paper."""
 
     @field_validator("stem", mode="before")
