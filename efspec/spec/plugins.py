@@ -34,12 +34,13 @@ def look_for(names: Iterable[str] | None = None) -> Search:
     plugins = tuple(add_plugins(names))
     has_added = added() > before
     if has_added:
-        from efspec.spec import readable, space  # which have models of their own
+        from efspec.spec import readable, space, space_readable  # which have models of their own
 
         # What stages are made of comes first: models keep what those in them were built to.
         for model in (StageSpec, NetworkSpec, space.StageSpace, space.SpaceSpec):
             model.model_rebuild(force=True)
         readable.rebuild()
+        space_readable.rebuild()
     return Search(plugins, has_added)
 
 

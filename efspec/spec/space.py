@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationError,
@@ -68,6 +69,22 @@ OpenRatios = Annotated[
     Field(min_length=1, max_length=MAX_CHOICES),
     Expected(f"a list of numbers above 0, up to {MAX_RATIO}, in rising order"),
 ]
+
+
+def _with_a_width(stem: object) -> object:
+    """A stem as it is read: with some width, until one is chosen."""
+    if not isinstance(stem, dict):
+        return stem
+    if "width" in stem:
+        raise PydanticCustomError(
+            "conflicting-options",
+            "a stem is as wide as the first stage",
+            {"fix": "leave out its `width`"},
+        )
+    return {**stem, "width": 64}
+
+
+OpenStem = Annotated[AnyStem, BeforeValidator(_with_a_width)]
 OneBlock = Annotated[
     AnyBlock, Expected("a mapping with `type`; how many there are, and their ratios, is open")
 ]
@@ -223,7 +240,7 @@ class SpaceSpec(Part):
     """The image that its networks take."""
     defaults: Defaults = Defaults.model_construct()
     """What blocks, stems and downsamples use unless they say otherwise."""
-    stem: AnyStem
+    stem: OpenStem
     """Image to the first map; as wide as the first stage, so that it has no `width`."""
     stages: Annotated[
         Items[StageSpace],
@@ -235,21 +252,8 @@ class SpaceSpec(Part):
     """Last stage's result to logits."""
     constraints: Constraints = Constraints.model_construct()
     """What networks have to keep to."""
-    objective: Annotated[MesSpec, Expected("what a file of constants of a MES holds")] | None = None
+    objective: Annotated[MesSpec | None, Expected("what a file of constants of a MES holds")] = None
     """What is to be large; by default the Mobile Efficiency Score of the paper."""
-
-    @field_validator("stem", mode="before")
-    @classmethod
-    def _as_wide_as_the_first_stage(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        if "width" in value:
-            raise PydanticCustomError(
-                "conflicting-options",
-                "a stem is as wide as the first stage",
-                {"fix": "leave out its `width`"},
-            )
-        return {**value, "width": 64}  # until one is chosen
 
     @field_validator("head")
     @classmethod
@@ -264,6 +268,6 @@ class SpaceSpec(Part):
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
-        if mistakes := conflicts(self):
+        if mistakes := conflicts(self.defaults, self.stem, self.stages):
             raise PydanticCustomError(SEVERAL, "the stages do not fit", {"mistakes": mistakes})
         return self

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from efspec.blocks.options import counted
+from efspec.blocks.options import StemSpec, counted
 from efspec.errors import Diagnostic
 from efspec.spec.alike import has_ratios, kind_meant
 from efspec.spec.between import MAX_BLOCKS
 from efspec.spec.fields import follow
+from efspec.spec.schema import Defaults
 from efspec.spec.source_map import Mistake
 
 if TYPE_CHECKING:
-    from efspec.spec.space import SpaceSpec
+    from efspec.spec.space import StageSpace
 
 _NO_OTHER_BLOCK = Diagnostic(
     "conflicting-options",
@@ -36,27 +37,37 @@ _OPEN_TWICE = Diagnostic(
 )
 
 
-def conflicts(space: SpaceSpec) -> list[Mistake]:
-    """What is wrong between the parts, each time with the field to change."""
-    found = _of_stem(space), _of_depths(space), _of_blocks(space), _of_widths(space)
-    return list(chain.from_iterable(found))
+def conflicts(
+    defaults: Defaults | None, stem: StemSpec | None, stages: Sequence[StageSpace | None]
+) -> list[Mistake]:
+    """What is wrong between the parts, each time with the field to change.
+
+    Args:
+        defaults: The defaults; None, here and below, for what cannot be read.
+        stem: The stem.
+        stages: The stages.
+    """
+    found = _of_stem(stem, stages), _of_depths(stages), _of_blocks(defaults, stages)
+    return list(chain(*found, _of_widths(stages)))
 
 
-def _of_stem(space: SpaceSpec) -> Iterator[Mistake]:
+def _of_stem(stem: StemSpec | None, stages: Sequence[StageSpace | None]) -> Iterator[Mistake]:
     """The first stage's widths are those of the stem, too."""
-    kind = type(space.stem)
-    for k, width in enumerate(space.stages[0].width):
+    if stem is None or not stages or stages[0] is None:
+        return
+    kind = type(stem)
+    for k, width in enumerate(stages[0].width):
         try:
-            kind.model_validate({**vars(space.stem), "width": width})
+            kind.model_validate({**vars(stem), "width": width})
         except ValidationError:
-            message = f"the stem `{space.stem.type}` cannot have {counted(width, 'channel')}"
+            message = f"the stem `{stem.type}` cannot have {counted(width, 'channel')}"
             expected = follow(("width",), kind).expected
             yield ("stages", 0, "width", k), Diagnostic("out-of-range", message, expected=expected)
 
 
-def _of_depths(space: SpaceSpec) -> Iterator[Mistake]:
+def _of_depths(stages: Sequence[StageSpace | None]) -> Iterator[Mistake]:
     """Depths add up: the number of blocks in all has a limit of its own."""
-    count = sum(stage.depth[-1] for stage in space.stages)
+    count = sum(stage.depth[-1] for stage in stages if stage)
     if count > MAX_BLOCKS:
         mistake = Diagnostic(
             name="too-many-blocks",
@@ -67,12 +78,15 @@ def _of_depths(space: SpaceSpec) -> Iterator[Mistake]:
         yield ("stages",), mistake
 
 
-def _of_blocks(space: SpaceSpec) -> Iterator[Mistake]:
+def _of_blocks(defaults: Defaults | None, stages: Sequence[StageSpace | None]) -> Iterator[Mistake]:
     """A network has to tell how many blocks have attention, and which ratio each has."""
-    for i, stage in enumerate(space.stages):
-        kind = kind_meant(stage.block, space.defaults)
-        if stage.attention and kind_meant(stage.attention, space.defaults) == kind:
-            yield ("stages", i, "attention"), _NO_OTHER_BLOCK
+    for i, stage in enumerate(stages):
+        if stage is None:
+            continue
+        if defaults and stage.attention:
+            kind = kind_meant(stage.block, defaults)
+            if kind_meant(stage.attention, defaults) == kind:
+                yield ("stages", i, "attention"), _NO_OTHER_BLOCK
         for block in (stage.block, stage.attention):
             if block and not has_ratios(block) and len(stage.expansion_ratio) > 1:
                 mistake = Diagnostic(
@@ -84,11 +98,11 @@ def _of_blocks(space: SpaceSpec) -> Iterator[Mistake]:
                 yield ("stages", i, "expansion_ratio"), mistake
 
 
-def _of_widths(space: SpaceSpec) -> Iterator[Mistake]:
+def _of_widths(stages: Sequence[StageSpace | None]) -> Iterator[Mistake]:
     """Stages without a downsample cannot change the width."""
-    for i, stage in enumerate(space.stages):
-        if i and not stage.downsample:
-            if stage.width != space.stages[i - 1].width:
+    for i, (before, stage) in enumerate(pairwise(stages), start=1):
+        if before and stage and not stage.downsample:
+            if stage.width != before.width:
                 yield ("stages", i, "width"), _NO_DOWNSAMPLE
             if len(stage.width) > 1:
                 yield ("stages", i, "width"), _OPEN_TWICE

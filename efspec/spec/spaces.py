@@ -14,6 +14,7 @@ from efspec.spec.reading import checked
 from efspec.spec.source_map import SourceMap, placed, plain
 from efspec.spec.space import SpaceSpec
 from efspec.spec.space_members import member_mistakes
+from efspec.spec.space_readable import further_mistakes
 from efspec.spec.yaml_reader import read_yaml
 
 
@@ -60,7 +61,11 @@ def read_space(source: str | Path) -> SpaceSpec:
             fix="`efspec score` and `efspec validate` take networks",
             **root.place(),
         )
-    space = checked(root, SpaceSpec, mistakes)
+    try:
+        space = checked(root, SpaceSpec, mistakes)
+    except EfspecError as error:
+        others = placed(further_mistakes(plain(root)), SourceMap(root))
+        raise EfspecError(dict.fromkeys([*error.diagnostics, *others])) from None
     if wrong := member_mistakes(space):
         raise EfspecError(placed(wrong, SourceMap(root)))
     return space

@@ -221,6 +221,22 @@ def test_what_is_wrong_is_told(old: str, new: str, name: str, line: int, tmp_pat
     with pytest.raises(EfspecError) as error:
         read(SMALL.replace(old, new, 1), tmp_path)
     assert (name, line) in {(d.name, d.line) for d in error.value.diagnostics}
+    with pytest.raises(EfspecError) as together:
+        read(SMALL.replace(old, new, 1) + "description: 7\n", tmp_path)
+    wrong = [d for d in together.value.diagnostics if d.field == "description"]
+    assert len(wrong) == (name != "unsupported-format")  # which may have other fields
+    others = [d for d in together.value.diagnostics if d not in wrong]
+    assert others == list(error.value.diagnostics)
+
+
+def test_a_wrong_stage_hides_no_mistake_of_others(tmp_path: Path) -> None:
+    text = SMALL.replace("[4, 8]", "[1, 8]").replace("[0, 1, 2]", "7")
+    with pytest.raises(EfspecError) as error:
+        read(text, tmp_path)
+    assert [d.field for d in error.value.diagnostics] == [
+        "stages[0].width[0]",
+        "stages[1].attention_depth",
+    ]
 
 
 def test_what_a_block_may_not_say_is_told_at_its_fields(tmp_path: Path) -> None:
