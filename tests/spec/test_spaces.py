@@ -26,6 +26,7 @@ from efspec.spec.candidates import (
     size,
     smallest,
 )
+from efspec.spec.kinds import is_network, is_space
 from efspec.spec.space import SpaceSpec
 from efspec.spec.spaces import (
     dump_space,
@@ -326,6 +327,24 @@ def test_what_would_be_inside_is_told(change: str, field: str, message: str, exp
         candidate_of(read_space("v2"), load("v2_s0", set=[change]))
     told = [(d.field, d.message, d.expected) for d in error.value.diagnostics]
     assert told == [(field, message, expected)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (SMALL, "space"),
+        ("stages: [{depth: 1, block: ffn}, 7]", "space"),  # wrong, and meant for one
+        ("stages: [{blocks: []}]", "network"),
+        ("extends: v2_s1", "network"),
+        ("stages: [{width: 8, block: {type: ffn}}]", ""),
+        ("stages: [{depth: [1], blocks: [{type: ffn}]}]", ""),
+        ("stages: {depth: [1]}", ""),
+        ("[stages]", ""),
+    ],
+)
+def test_what_a_file_is(text: str, kind: str) -> None:
+    data = yaml.safe_load(text)
+    assert (is_space(data), is_network(data)) == (kind == "space", kind == "network")
 
 
 def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
