@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from efspec.cli.console import Cell, Milliseconds, print_table
-from efspec.cli.latency_specs import is_space, parts_of, read_plans
+from efspec.cli.latency_specs import parts_of, read_plans
 from efspec.cli.options import (
     InputFormatOption,
     JsonOption,
     SetOption,
     SizeOption,
     SpecArguments,
+    is_space,
 )
 
 

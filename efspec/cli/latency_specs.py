@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from efspec.cli.options import InputFormat, changes, check_sources, of_each
+from efspec.cli.options import InputFormat, changes, check_sources, is_space, of_each
 from efspec.errors import Diagnostic, EfspecError
 
 if TYPE_CHECKING:
@@ -46,14 +46,6 @@ def read_plans(
     if mistakes:
         raise EfspecError(mistakes)
     return plans
-
-
-def is_space(source: str) -> bool:
-    """Whether a source is a search space: a shipped one, or a file that says so."""
-    from efspec.spec.spaces import find_space, holds_space
-
-    path = find_space(source)
-    return path is not None and path.suffix in (".yaml", ".yml") and holds_space(path)
 
 
 def parts_of(plans: list[Plan]) -> dict[BlockKey, Wanted]:

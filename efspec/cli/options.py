@@ -109,6 +109,14 @@ def is_stream(source: str, input_format: InputFormat | None) -> bool:
     return (input_format or Path(source).suffix) in JSON_LINES
 
 
+def is_space(source: str) -> bool:
+    """Whether a source is a search space: a shipped one, or a file that says so."""
+    from efspec.spec.spaces import find_space, holds_space
+
+    path = find_space(source)
+    return path is not None and path.suffix in (".yaml", ".yml") and holds_space(path)
+
+
 def changes(sets: list[str] | None, size: str | None) -> tuple[Option, ...]:
     """The changes that `--set` and `--size` ask for.
 

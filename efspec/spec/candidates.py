@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 
-from efspec.blocks.options import BlockSpec
+from efspec.blocks.options import BlockSpec, Part, counted
 from efspec.errors import Diagnostic, EfspecError
 from efspec.plan import parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.record import Record
+from efspec.spec.alike import Options, difference, has_ratios, kind_meant, meant
+from efspec.spec.dump import flow
 from efspec.spec.resolve import resolve
 from efspec.spec.schema import NetworkSpec, StageSpec
 from efspec.spec.source_map import Loc, field_text
 from efspec.spec.space import SpaceSpec, StageSpace
+
+Outside = tuple[Loc, str, str]
+"""A field of a network outside of a space: what it is there, and what the space has."""
 
 
 class StageChoice(Record):
@@ -80,7 +85,8 @@ def _entries(stage: StageSpace, choice: StageChoice) -> Iterator[BlockSpec]:
         if block is not None and ratios:
             # As people write it: one number where all are the same.
             one = ratios[0] if len(set(ratios)) == 1 else ratios
-            yield block.model_copy(update={"repeat": len(ratios), "expansion_ratio": one})
+            own = {"expansion_ratio": one} if has_ratios(block) else {}
+            yield block.model_copy(update={"repeat": len(ratios), **own})
 
 
 def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
@@ -91,17 +97,15 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     Raises:
         EfspecError: When it is no member; holds everything about it that is outside.
     """
-    outside: list[tuple[Loc, str, str]] = [
-        ((name,), "it is not the space's", "the space's " + str(getattr(space, name)))
-        for name in ("input", "head")
-        if getattr(spec, name) != getattr(space, name)
-    ]
     stem = space.stem.model_copy(update={"width": spec.stem.width})
-    if _inherited(spec.stem, spec) != _inherited(stem, space):
-        outside.append((("stem",), "it is not the space's", f"{space.stem.type}"))
+    outside = [
+        *_differing(("input",), _both(spec.input, spec, space.input, space)),
+        *_differing(("stem",), _both(spec.stem, spec, stem, space)),
+        *_differing(("head",), _both(spec.head, spec, space.head, space)),
+    ]
     if len(spec.stages) != len(space.stages):
-        count = f"{len(space.stages)} stages"
-        outside.append((("stages",), f"there are {len(spec.stages)} stages", count))
+        message, count = (counted(len(of.stages), "stage") for of in (spec, space))
+        outside.append((("stages",), message, count))
     choices = [
         _choice(space, spec, i, outside) for i in range(min(len(spec.stages), len(space.stages)))
     ]
@@ -120,36 +124,52 @@ def candidate_of(space: SpaceSpec, spec: NetworkSpec) -> Candidate:
     return Candidate(tuple(choices))
 
 
-def _choice(
-    space: SpaceSpec, spec: NetworkSpec, i: int, outside: list[tuple[Loc, str, str]]
-) -> StageChoice:
+def _choice(space: SpaceSpec, spec: NetworkSpec, i: int, outside: list[Outside]) -> StageChoice:
     open_, stage = space.stages[i], spec.stages[i]
     if stage.width not in open_.width:
         message = f"{stage.width} is none of its widths"
         outside.append((("stages", i, "width"), message, _either(open_.width)))
-    if stage.downsample != open_.downsample:
-        outside.append((("stages", i, "downsample"), "it is not the space's", ""))
+    both = _both(stage.downsample, spec, open_.downsample, space)
+    outside += _differing(("stages", i, "downsample"), both)
+    kinds = [kind_meant(b, space.defaults) for b in (open_.block, open_.attention) if b]
     ratios: list[float] = []
-    attention = 0
+    attention, known = 0, True
     for j, entry in enumerate(stage.blocks):
         loc: Loc = ("stages", i, "blocks", j)
-        own = _alone(entry, spec)
-        if open_.attention is not None and own == _alone(open_.attention, space):
+        own = kind_meant(entry, spec.defaults)
+        if own == kinds[-1] and open_.attention:
             attention += entry.repeat
-        elif own != _alone(open_.block, space) or attention:
-            outside.append((loc, "there is no such block here in the space", ""))
-        given = entry.expansion_ratio if hasattr(entry, "expansion_ratio") else ()
+        elif own == kinds[0] and attention:
+            outside.append((loc, "it is behind a block with attention", "one before all of these"))
+        elif own != kinds[0]:
+            near = next((kind for kind in kinds if kind["type"] == entry.type), kinds[0])
+            outside += _differing(loc, (own, near))
+            known = False
+        given = vars(entry)["expansion_ratio"] if has_ratios(entry) else open_.expansion_ratio[0]
         own_ratios = given if isinstance(given, tuple) else (given,) * entry.repeat
         if not set(own_ratios) <= set(open_.expansion_ratio):
             message = "there is another ratio than the space's"
             expected = _either(open_.expansion_ratio)
             outside.append(((*loc, "expansion_ratio"), message, expected))
         ratios += own_ratios
-    if (len(ratios), attention) not in open_.depths():
+    if known and (len(ratios), attention) not in open_.depths():
         message = f"{len(ratios)} blocks, {attention} of them with attention"
         expected = f"{_either(open_.depth)} blocks, {_either(open_.attention_depth)} with attention"
         outside.append((("stages", i, "blocks"), message, expected))
     return StageChoice(stage.width, len(ratios), attention, tuple(ratios))
+
+
+def _both(
+    own: Part | None, spec: NetworkSpec, wanted: Part | None, space: SpaceSpec
+) -> tuple[Options, Options]:
+    """What a part of a network means, and what the space's does."""
+    return meant(own, spec.defaults), meant(wanted, space.defaults)
+
+
+def _differing(loc: Loc, both: tuple[Options, Options]) -> list[Outside]:
+    """What of a part is outside of a space, if anything is."""
+    own, wanted = (flow(options) if options else "none" for options in difference(*both))
+    return [(loc, f"it is {own}", wanted)] if both[0] != both[1] else []
 
 
 def _either(values: Sequence[float]) -> str:
@@ -158,27 +178,13 @@ def _either(values: Sequence[float]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _alone(entry: BlockSpec, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
-    """A block's options but for what is open, and what only training has."""
-    fields = _inherited(entry, of)
-    return {k: v for k, v in fields.items() if k not in ("repeat", "expansion_ratio", "drop_path")}
-
-
-def _inherited(part: object, of: NetworkSpec | SpaceSpec) -> dict[str, object]:
-    defaults = of.defaults
-    return {
-        name: getattr(defaults, name) if value == "inherit" else value
-        for name, value in vars(part).items()
-    } | {"type": type(part)}
-
-
 def size(space: SpaceSpec) -> int:
     """How many members a space has."""
     count = 1
     for stage in space.stages:
         ratios = len(stage.expansion_ratio)
         count *= sum(ratios**depth for depth, _ in stage.depths())
-        count *= len(stage.width) if stage.downsample or stage is space.stages[0] else 1
+        count *= len(stage.width)
     return count
 
 
@@ -209,8 +215,6 @@ def sample(space: SpaceSpec, chance: random.Random) -> Candidate:
     stages: list[StageChoice] = []
     for stage in space.stages:
         width = chance.choice(stage.width)
-        if stages and not stage.downsample:
-            width = stages[-1].width
         depth = chance.choice(sorted({n for n, _ in stage.depths()}))
         attention = chance.choice([m for n, m in stage.depths() if n == depth])
         ratios = tuple(chance.choice(stage.expansion_ratio) for _ in range(depth))
@@ -238,39 +242,21 @@ def part_specs(space: SpaceSpec) -> list[NetworkSpec]:
 
 
 def _covering(space: SpaceSpec) -> Iterator[Candidate]:
-    """Members with every pair of neighbouring stages' widths, patterns and ratios."""
+    """Members with every block that there may be, and every pair of neighbouring stages.
+
+    What leads from one stage to the next depends on both, but on the ratios of neither.
+    """
     base = smallest(space).stages
     for i, stage in enumerate(space.stages):
-        before = list(_patterns(space.stages[i - 1])) if i else [None]
-        for first, pattern in product(before, _patterns(stage)):
-            if first and not stage.downsample and first.width != pattern.width:
-                continue
-            chosen = list(base)
-            if first:
-                chosen[i - 1] = first
-            chosen[i] = pattern
-            yield Candidate(tuple(_in_step(space, chosen, i)))
+        pairs = product(*map(patterns, space.stages[max(i - 1, 0) : i + 1]))
+        others = product(patterns(stage), stage.expansion_ratio[1:])
+        blocks = ((p.replaced(expansion_ratio=(ratio,) * p.depth),) for p, ratio in others)
+        for chosen in chain(pairs, blocks):
+            yield Candidate((*base[: i + 1 - len(chosen)], *chosen, *base[i + 1 :]))
 
 
-def _in_step(space: SpaceSpec, chosen: list[StageChoice], at: int) -> Iterator[StageChoice]:
-    """Choices in which stages without a downsample have the width of their neighbours."""
-    widths = [choice.width for choice in chosen]
-    for i in range(at + 1, len(widths)):
-        if not space.stages[i].downsample:
-            widths[i] = widths[i - 1]
-    for i in range(at - 1, -1, -1):
-        if not space.stages[i + 1].downsample:
-            widths[i] = widths[i + 1]
-    return (choice.replaced(width=w) for choice, w in zip(chosen, widths, strict=True))
-
-
-def _patterns(stage: StageSpace) -> Iterator[StageChoice]:
-    """Choices of a stage that have, between them, every block that it may have.
-
-    Attention begins nowhere, somewhere or at once; every ratio is there for both kinds of blocks.
-    """
+def patterns(stage: StageSpace) -> Iterator[StageChoice]:
+    """Choices of a stage with its least ratio: attention begins nowhere, somewhere and at once."""
     kinds = {(m > 0, m < n): (n, m) for n, m in stage.depths()}  # the deepest of each
-    for width, (depth, attention), ratio in product(
-        stage.width, kinds.values(), stage.expansion_ratio
-    ):
-        yield StageChoice(width, depth, attention, (ratio,) * depth)
+    for width, (depth, attention) in product(stage.width, kinds.values()):
+        yield StageChoice(width, depth, attention, stage.expansion_ratio[:1] * depth)

@@ -171,6 +171,11 @@ def field_lines(start: str, value: object) -> list[str]:
     return lines
 
 
+def flow(value: object) -> str:
+    """A value in flow style, on one line."""
+    return " ".join(_words(value))
+
+
 def _words(value: object, *, inside: bool = False) -> list[str]:
     """A value in flow style, in pieces between which a line may break.
 

@@ -24,6 +24,7 @@ from efspec.spec.files import (
     opened,
     read_bytes,
 )
+from efspec.spec.kinds import is_space
 from efspec.spec.merge import Option, apply_options
 from efspec.spec.schema import NetworkSpec
 from efspec.spec.source_map import Node, Source, SourceMap, placed, plain, require_fields, tree
@@ -31,8 +32,6 @@ from efspec.spec.yaml_reader import read_yaml
 
 MAX_SKIPPED = 256 * MAX_BYTES
 """How much of a line that is too long is skipped before giving up: some devices never end one."""
-OPEN = frozenset({"depth", "block"})
-"""Fields of every stage of a search space, and of none of a network."""
 MAX_SHOWN = 100
 """How many mistakes of one spec are told."""
 
@@ -246,14 +245,6 @@ def _checked(data: object, source_map: SourceMap, mistakes: list[Diagnostic]) ->
     from efspec.spec.readable import further_mistakes
 
     raise EfspecError(shown([*mistakes, *placed(further_mistakes(data), source_map)]))
-
-
-def is_space(data: object) -> bool:
-    """Whether something is a search space, right or wrong, by what only its stages have."""
-    stages = data.get("stages") if isinstance(data, dict) else None
-    return isinstance(stages, list) and any(
-        isinstance(stage, dict) and stage.keys() >= OPEN for stage in stages
-    )
 
 
 def shown(mistakes: list[Diagnostic]) -> list[Diagnostic]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from efspec.blocks.plugins import Plugin, add_plugins, added
 from efspec.errors import Diagnostic
 from efspec.record import Record
-from efspec.spec.schema import NetworkSpec
+from efspec.spec.schema import NetworkSpec, StageSpec
 
 
 class Search(Record):
@@ -34,10 +34,13 @@ def look_for(names: Iterable[str] | None = None) -> Search:
     plugins = tuple(add_plugins(names))
     has_added = added() > before
     if has_added:
-        from efspec.spec import readable  # which has models of its own
+        from efspec.spec import readable, space, space_readable  # which have models of their own
 
-        NetworkSpec.model_rebuild(force=True)
+        # What stages are made of comes first: models keep what those in them were built to.
+        for model in (StageSpec, NetworkSpec, space.StageSpace, space.SpaceSpec):
+            model.model_rebuild(force=True)
         readable.rebuild()
+        space_readable.rebuild()
     return Search(plugins, has_added)
 
 

@@ -11,7 +11,8 @@ from efspec.blocks.options import Part
 from efspec.errors import Diagnostic, EfspecError
 from efspec.spec.explain import explain
 from efspec.spec.files import decode, read_bytes
-from efspec.spec.source_map import Source, SourceMap, plain
+from efspec.spec.plugins import look_for, unknown_types
+from efspec.spec.source_map import Node, Source, SourceMap, plain
 from efspec.spec.yaml_reader import read_yaml
 
 PartT = TypeVar("PartT", bound=Part)
@@ -33,11 +34,27 @@ def part_of(source: Source, model: type[PartT]) -> PartT:
         EfspecError: With every mistake of the text.
     """
     mistakes: list[Diagnostic] = []
-    root = read_yaml(source, mistakes)
+    return checked(read_yaml(source, mistakes), model, mistakes)
+
+
+def checked(root: Node, model: type[PartT], mistakes: list[Diagnostic]) -> PartT:
+    """What a tree holds.
+
+    Args:
+        root: The tree.
+        model: What it is to hold.
+        mistakes: Those that were found in it before.
+
+    Raises:
+        EfspecError: With every mistake.
+    """
     try:
         part = model.model_validate(plain(root))
     except ValidationError as error:
-        mistakes += explain(error, SourceMap(lambda: root), model)
+        search = look_for(unknown_types(error))
+        if search.has_added:
+            return checked(root, model, mistakes)
+        mistakes += [*search.mistakes(), *explain(error, SourceMap(root), model)]
     if mistakes:
         raise EfspecError(mistakes)
     return part

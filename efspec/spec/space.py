@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from efspec.blocks import BLOCKS
 from efspec.blocks.features_head import FeaturesHeadSpec
-from efspec.blocks.options import BlockSpec, Expected, Items, Part, Ratio, Repeat, Width
-from efspec.errors import Diagnostic
+from efspec.blocks.options import (
+    MAX_RATIO,
+    MAX_REPEAT,
+    MAX_WIDTH,
+    Expected,
+    Items,
+    Part,
+    Ratio,
+    Repeat,
+    Width,
+)
+from efspec.blocks.registry import type_name
 from efspec.spec.mes import MesSpec
 from efspec.spec.schema import (
     MAX_STAGES,
@@ -23,7 +41,7 @@ from efspec.spec.schema import (
     FormatNumber,
     InputSpec,
 )
-from efspec.spec.source_map import Mistake
+from efspec.spec.space_conflicts import conflicts
 
 MAX_CHOICES = 256
 OPEN_IN_BLOCKS = ("repeat", "expansion_ratio")
@@ -32,23 +50,41 @@ OPEN_IN_BLOCKS = ("repeat", "expansion_ratio")
 Widths = Annotated[
     Items[Width],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of channels, in rising order"),
+    Expected(f"a list of numbers of channels from 1 to {MAX_WIDTH:,}, in rising order"),
 ]
 Depths = Annotated[
     Items[Repeat],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of blocks, in rising order"),
+    Expected(f"a list of numbers of blocks from 1 to {MAX_REPEAT:,}, in rising order"),
 ]
 AttentionDepths = Annotated[
-    Items[Annotated[int, Field(ge=0, le=1024), Expected("an integer from 0 to 1,024")]],
+    Items[
+        Annotated[int, Field(ge=0, le=MAX_REPEAT), Expected(f"an integer from 0 to {MAX_REPEAT:,}")]
+    ],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of numbers of blocks, in rising order"),
+    Expected(f"a list of numbers of blocks from 0 to {MAX_REPEAT:,}, in rising order"),
 ]
 OpenRatios = Annotated[
     Items[Ratio],
     Field(min_length=1, max_length=MAX_CHOICES),
-    Expected("a list of ratios, in rising order"),
+    Expected(f"a list of numbers above 0, up to {MAX_RATIO}, in rising order"),
 ]
+
+
+def _with_a_width(stem: object) -> object:
+    """A stem as it is read: with some width, until one is chosen."""
+    if not isinstance(stem, dict):
+        return stem
+    if "width" in stem:
+        raise PydanticCustomError(
+            "conflicting-options",
+            "a stem is as wide as the first stage",
+            {"fix": "leave out its `width`"},
+        )
+    return {**stem, "width": 64}
+
+
+OpenStem = Annotated[AnyStem, BeforeValidator(_with_a_width)]
 OneBlock = Annotated[
     AnyBlock, Expected("a mapping with `type`; how many there are, and their ratios, is open")
 ]
@@ -74,7 +110,7 @@ class StageSpace(Part):
     """The blocks with attention, which come last."""
     attention_depth: AttentionDepths = (0,)
     """How many of the stage's blocks may be those with attention."""
-    expansion_ratio: OpenRatios
+    expansion_ratio: OpenRatios = (4.0,)
     """Ratios that each block may have."""
 
     @field_validator("width", "depth", "attention_depth", "expansion_ratio")
@@ -89,17 +125,13 @@ class StageSpace(Part):
             )
         return value
 
-    @field_validator("block", "attention")
+    @field_validator("block", "attention", mode="before")
     @classmethod
-    def _open(cls, value: BlockSpec | None) -> BlockSpec | None:
-        for name in OPEN_IN_BLOCKS:
-            if value is not None and name in value.model_fields_set:
-                where = "depth" if name == "repeat" else name
-                raise PydanticCustomError(
-                    "conflicting-options",
-                    "`{name}` is open in a space",
-                    {"name": name, "fix": f"leave it out, and write the stage's `{where}`"},
-                )
+    def _leaves_open(cls, value: object) -> object:
+        """Refuse what only blocks of a known number can say."""
+        wrong = list(_closed(value))
+        if wrong:
+            raise ValidationError.from_exception_data("block", wrong)
         return value
 
     @model_validator(mode="after")
@@ -109,6 +141,12 @@ class StageSpace(Part):
                 "conflicting-options",
                 "there is no block with attention",
                 {"fix": "write `attention`, or leave out `attention_depth`"},
+            )
+        if self.attention is not None and self.attention_depth == (0,):
+            raise PydanticCustomError(
+                "conflicting-options",
+                "there is a block with attention, and no number of such blocks above 0",
+                {"fix": "say in `attention_depth` how many there may be, or leave out `attention`"},
             )
         if not self.depths():
             raise PydanticCustomError(
@@ -121,6 +159,32 @@ class StageSpace(Part):
     def depths(self) -> list[tuple[int, int]]:
         """Each depth with each number of blocks with attention that it holds, in order."""
         return [(n, m) for n in self.depth for m in self.attention_depth if m <= n]
+
+
+def _closed(block: object) -> Iterator[InitErrorDetails]:
+    """The fields of a block, right or wrong, that say what a space leaves open."""
+    fields = block.model_dump(exclude_unset=True) if isinstance(block, Part) else block
+    if not isinstance(fields, dict):
+        return
+    per_repeat = next((b.per_repeat for b in BLOCKS if type_name(b) == fields.get("type")), ())
+    for name, value in fields.items():
+        if name in OPEN_IN_BLOCKS:
+            where = "depth" if name == "repeat" else name
+            fix = f"leave it out, and write the stage's `{where}`"
+            error = PydanticCustomError(
+                "conflicting-options",
+                "`{name}` is open in a space",
+                {"name": name, "expected": "a block without it", "fix": fix},
+            )
+        elif name in per_repeat and isinstance(value, list | tuple):
+            error = PydanticCustomError(
+                "wrong-type",
+                "it is a list, and how many blocks there are is open in a space",
+                {"expected": "one value, for all blocks"},
+            )
+        else:
+            continue
+        yield InitErrorDetails(type=error, loc=(name,), input=value)
 
 
 class Bound(Part):
@@ -176,33 +240,20 @@ class SpaceSpec(Part):
     """The image that its networks take."""
     defaults: Defaults = Defaults.model_construct()
     """What blocks, stems and downsamples use unless they say otherwise."""
-    stem: AnyStem
-    """Image to the first map; as wide as the first stage."""
+    stem: OpenStem
+    """Image to the first map; as wide as the first stage, so that it has no `width`."""
     stages: Annotated[
         Items[StageSpace],
         Field(min_length=1, max_length=MAX_STAGES),
         Expected(f"a list of 1 to {MAX_STAGES} stages"),
     ]
     """The stages, in order."""
-    head: AnyHead
-    """Last stage's result to logits, or chosen stages' results to maps."""
+    head: Annotated[AnyHead, Expected("a mapping with `type`: linear, distilled")]
+    """Last stage's result to logits."""
     constraints: Constraints = Constraints.model_construct()
     """What networks have to keep to."""
-    objective: MesSpec | None = None
+    objective: Annotated[MesSpec | None, Expected("what a file of constants of a MES holds")] = None
     """What is to be large; by default the Mobile Efficiency Score of the paper."""
-
-    @field_validator("stem", mode="before")
-    @classmethod
-    def _as_wide_as_the_first_stage(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        if "width" in value:
-            raise PydanticCustomError(
-                "conflicting-options",
-                "a stem is as wide as the first stage",
-                {"fix": "leave out its `width`"},
-            )
-        return {**value, "width": 64}  # until one is chosen
 
     @field_validator("head")
     @classmethod
@@ -217,20 +268,6 @@ class SpaceSpec(Part):
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
-        mistakes: list[Mistake] = []
-        for i, stage in enumerate(self.stages):
-            before = self.stages[i - 1].width if i else stage.width
-            if not stage.downsample and stage.width != before:
-                loc = ("stages", i, "width")
-                mistakes.append((loc, Diagnostic("width-mismatch", _NO_DOWNSAMPLE, fix=_ADD)))
-            if not stage.downsample and len(stage.width) > 1 and i:
-                loc = ("stages", i, "width")
-                mistakes.append((loc, Diagnostic("width-mismatch", _OPEN_TWICE, fix=_ADD)))
-        if mistakes:
+        if mistakes := conflicts(self.defaults, self.stem, self.stages):
             raise PydanticCustomError(SEVERAL, "the stages do not fit", {"mistakes": mistakes})
         return self
-
-
-_NO_DOWNSAMPLE = "the stage before has other widths, and there is no downsample between them"
-_OPEN_TWICE = "a stage without a downsample keeps the width of the one before, which is open"
-_ADD = "add a `downsample`"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from efspec.errors import EfspecError, fail, suggestion
+from efspec.errors import Diagnostic, EfspecError, fail, suggestion
 from efspec.resources import folder
-from efspec.spec.candidates import largest, member, smallest
 from efspec.spec.dump import compact, field_lines
 from efspec.spec.files import decode, read_bytes
-from efspec.spec.loader import is_space
-from efspec.spec.reading import part_of
-from efspec.spec.resolve import resolve
-from efspec.spec.source_map import plain
+from efspec.spec.kinds import is_network, is_space
+from efspec.spec.reading import checked
+from efspec.spec.source_map import SourceMap, placed, plain
 from efspec.spec.space import SpaceSpec
+from efspec.spec.space_members import member_mistakes
+from efspec.spec.space_readable import further_mistakes
 from efspec.spec.yaml_reader import read_yaml
 
 
@@ -51,15 +51,23 @@ def read_space(source: str | Path) -> SpaceSpec:
             expected=f"a file, or one of {', '.join(shipped_spaces())}",
             fix=suggestion(str(source)[:100], shipped_spaces()),
         )
-    space = part_of(decode(read_bytes(path), str(path)), SpaceSpec)
-    for which, candidate in (("smallest", smallest(space)), ("largest", largest(space))):
-        try:
-            resolve(member(space, candidate))
-        except EfspecError as error:
-            raise EfspecError(
-                d.replaced(file=str(path), message=f"in the {which} member: {d.message}")
-                for d in error.diagnostics
-            ) from None
+    mistakes: list[Diagnostic] = []
+    root = read_yaml(decode(read_bytes(path), str(path)), mistakes)
+    if is_network(plain(root)):
+        raise fail(
+            "is-a-network",
+            "this is a network, and a search space is wanted",
+            expected="stages with `depth` and `block`, whose `width` is a list",
+            fix="`efspec score` and `efspec validate` take networks",
+            **root.place(),
+        )
+    try:
+        space = checked(root, SpaceSpec, mistakes)
+    except EfspecError as error:
+        others = placed(further_mistakes(plain(root)), SourceMap(root))
+        raise EfspecError(dict.fromkeys([*error.diagnostics, *others])) from None
+    if wrong := member_mistakes(space):
+        raise EfspecError(placed(wrong, SourceMap(root)))
     return space
 
 

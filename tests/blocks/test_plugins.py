@@ -23,6 +23,30 @@ stages:
   - {width: 8, blocks: [{type: my_block, repeat: 2, kernel: 5}, {type: my_block}]}
 head: {type: linear, classes: 3}
 """
+SPACE = """
+efspec: 1
+name: outside
+input: {size: 32}
+stem: {type: conv_stem}
+stages:
+  - {width: [8, 16], depth: [1, 2], block: {type: my_block, kernel: 5}}
+  - width: [8]
+    depth: [1, 2]
+    downsample: {type: conv}
+    block: {type: my_block}
+    attention: {type: my_block, kernel: 5}
+    attention_depth: [0, 1, 2]
+  - {width: [8], depth: [2], block: {type: ffn}, expansion_ratio: [1]}
+head: {type: linear, classes: 3}
+"""
+MEMBERS = """
+space = read_space("space.yaml")
+for candidate in (smallest(space), largest(space)):
+    resolve(member(space, candidate))
+    assert candidate_of(space, member(space, candidate)) == candidate
+entry = member(space, largest(space)).stages[0].blocks[0]
+print(size(space), len(part_specs(space)) > 1, entry.model_dump())
+"""
 STEM = '''
 from typing import Literal
 from efspec.blocks.layers import ConvNorm
@@ -137,6 +161,27 @@ def test_stems_and_downsamples_may_come_from_outside(
     assert [row["output"] for row in score["stages"]] == [
         [8, 16, 16], [8, 16, 16], [16, 8, 8], [3]
     ]  # fmt: skip
+
+
+def test_spaces_may_be_of_blocks_from_outside(offer: Offer, run: Run, tmp_path: Path) -> None:
+    offer("my_package", how_to(), my_block="MyBlockSpec")
+    (tmp_path / "space.yaml").write_text(SPACE)
+    imports = (
+        "from efspec.spec import load, resolve\n"
+        "from efspec.spec.candidates import *\n"
+        "from efspec.spec.spaces import read_space\n"
+    )
+    known = "load('outside.yaml')\n"
+    used = "v2 = read_space('v2'); member(v2, largest(v2))\n"
+    for before in ("", known, used + known):  # models may be built before the type is there
+        assert done(run("-c", imports + before + MEMBERS, module="")) == (
+            "20 True {'type': 'my_block', 'repeat': 2, 'kernel': 5}\n"
+        )
+    ratios = SPACE.replace("kernel: 5}}", "kernel: 5}, expansion_ratio: [1, 2]}")
+    (tmp_path / "space.yaml").write_text(ratios)
+    result = run("-c", imports + MEMBERS, module="")
+    told = "error[conflicting-options]: stages[0].expansion_ratio: blocks of the type `my_block`"
+    assert told in result.stderr
 
 
 def test_an_unknown_type_is_still_one(offer: Offer, run: Run) -> None:

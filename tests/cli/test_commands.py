@@ -13,6 +13,7 @@ import efspec
 from efspec.cli.schema import all_schemas
 from efspec.diagram import mermaid, svg
 from efspec.resources import folder, shipped_specs
+from efspec.spec.spaces import shipped_spaces
 from tests.cli.conftest import Run
 
 WRONG = "efspec: 1\nname: wrong\nstem: {type: conv_stem, widht: 8}\n"
@@ -47,6 +48,26 @@ def test_every_mistake_of_every_spec_is_told(run: Run, tmp_path: Path) -> None:
     assert {mistake["file"] for mistake in mistakes} == {"", "wrong.yaml", "wrong.jsonl"}
     keys = {"name", "message", "field", "expected", "fix", "file", "line", "column", "source"}
     assert all(mistake.keys() == keys for mistake in mistakes)
+
+
+def test_spaces_are_validated(run: Run, tmp_path: Path) -> None:
+    names = list(shipped_spaces())
+    assert run("validate", "v2").out == "1 space is valid\n"
+    assert run("validate", *names, "v2_s0").out == f"1 spec and {len(names)} spaces are valid\n"
+    assert run("validate", "v2", "--set", "input.size=64").code == 2
+    text = shipped_spaces()["digits"].read_text()
+    (tmp_path / "wrong.yaml").write_text(
+        text.replace("[8, 16, 24]", "[8, 24, 16]").replace("[16, 24, 32, 48]", "48")
+    )
+    result = run("validate", "wrong.yaml", "v2", "nope")
+    assert (result.code, result.out) == (1, "")
+    for told in ("error[not-in-order]", "error[wrong-type]", "error[no-such-spec]"):
+        assert told in result.err
+    as_json = run("validate", "wrong.yaml", "v2", "nope", "--json")
+    fields = [mistake["field"] for mistake in json.loads(as_json.out)]
+    assert (as_json.code, fields) == (1, ["stages[0].width", "stages[1].width", ""])
+    (tmp_path / "thin.yaml").write_text(text.replace("[1, 2, 4]", "[0.01, 2, 4]", 1))
+    assert "in the smallest member: 0.01 times 8" in run("validate", "thin.yaml").err
 
 
 def test_the_tree_joins_equal_blocks(run: Run, tiny: Path) -> None:
@@ -140,7 +161,7 @@ def test_broken_templates_are_a_mistake(
 
 def test_schemas_are_listed_printed_and_written(run: Run, tmp_path: Path) -> None:
     names = run("schema").out.split()
-    assert names == ["network", "space", "device", "diff", "lint", "points", "score"]
+    assert names == ["network", "space", "device", "diff", "lint", "points", "recipe", "score"]
     assert run("schema", "-o", "out").out == ""
     for name in names:
         text = run("schema", name).out

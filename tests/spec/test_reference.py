@@ -12,10 +12,13 @@ from pydantic import BaseModel
 
 from efspec.blocks import BLOCKS, DOWNSAMPLES, HEADS, STEMS
 from efspec.spec import loads, resolve
-from efspec.spec.fields import parts_of_the_language
+from efspec.spec.candidates import size
+from efspec.spec.fields import parts_of, parts_of_the_language
 from efspec.spec.json_schema import network_schema
-from efspec.spec.mes import MesSpec, read_mes
+from efspec.spec.mes import MesSpec, TermsSpec, read_mes
 from efspec.spec.schema import Defaults, InputSpec, StageSpec
+from efspec.spec.space import SpaceSpec
+from efspec.spec.spaces import read_space
 from tests import pages
 from tests.contracts.test_diagnostics import PACKAGE, named
 
@@ -56,12 +59,18 @@ def examples() -> list[tuple[str, str, str]]:
     return found
 
 
+def parts_of_files() -> list[type[BaseModel]]:
+    """The parts of specs and of spaces, but for metrics, which stand in a line."""
+    parts = dict.fromkeys([*parts_of_the_language(), *parts_of(SpaceSpec)])
+    return [part for part in parts if part is not TermsSpec]
+
+
 def test_every_part_is_there() -> None:
-    parts = {part.__name__ for part in parts_of_the_language()}
+    parts = {part.__name__ for part in parts_of_files()}
     assert parts <= set(re.findall(r"^<!-- fields (\w+) -->$", TEXT, re.MULTILINE))
 
 
-@pytest.mark.parametrize("part", parts_of_the_language(), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", parts_of_files(), ids=lambda part: part.__name__)
 def test_every_field_is_there(part: type[BaseModel]) -> None:
     """In the table of its part, or in that of what the part is based on."""
     shown = set()
@@ -89,6 +98,9 @@ def test_examples_are_right(part: str, language: str, text: str, tmp_path: Path)
     elif part in ("MesSpec", "TermSpec"):
         (tmp_path / "mes.yaml").write_text(text)
         assert isinstance(read_mes(tmp_path / "mes.yaml"), MesSpec)
+    elif part == "SpaceSpec":
+        (tmp_path / "space.yaml").write_text(text)
+        assert size(read_space(tmp_path / "space.yaml")) > 1
     elif re.match(r"efspec:|extends:", text):
         resolve(loads(text))
     else:

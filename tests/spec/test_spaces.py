@@ -12,7 +12,7 @@ import yaml
 
 from efspec.cli.schema import all_schemas
 from efspec.errors import EfspecError
-from efspec.plan import parts
+from efspec.plan import Plan, parts
 from efspec.plan.key import BlockKey, block_key
 from efspec.spec import NetworkSpec, load, resolve
 from efspec.spec.candidates import (
@@ -26,6 +26,7 @@ from efspec.spec.candidates import (
     size,
     smallest,
 )
+from efspec.spec.kinds import is_network, is_space
 from efspec.spec.space import SpaceSpec
 from efspec.spec.spaces import (
     dump_space,
@@ -51,6 +52,16 @@ stages:
     expansion_ratio: [2]
 head: {type: linear, classes: 3}
 """
+DEEP = (
+    "depth: [1024], block: {type: ffn}, expansion_ratio: [1]}\n"
+    + (
+        "  - {width: [4, 8], downsample: {type: conv}, depth: [1024], block: {type: ffn}, "
+        "expansion_ratio: [1]}\n"
+    )
+    * 3
+    + "  - {width: [4, 8], downsample: {type: conv}, depth: [1, 2]"
+)
+"""Stages with 4,096 blocks, and one more that begins as the first one of `SMALL` does."""
 
 
 def read(text: str, folder: Path) -> SpaceSpec:
@@ -131,6 +142,25 @@ def test_a_few_members_have_every_part(name: str) -> None:
         assert keys(member(space, sample(space, chance))) <= known
 
 
+def test_ratios_of_neighbours_are_not_crossed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratios = ", ".join(map(str, range(1, 65)))
+    text = SMALL.replace("expansion_ratio: [1, 2]", f"expansion_ratio: [{ratios}]")
+    text = text.replace("expansion_ratio: [2]", f"expansion_ratio: [{ratios}]")
+    space, tried = read(text, tmp_path), 0
+
+    def counted(spec: NetworkSpec) -> Plan:
+        nonlocal tried
+        tried += 1
+        return resolve(spec)
+
+    monkeypatch.setattr("efspec.spec.candidates.resolve", counted)
+    part_specs(space)
+    first, second = 2, 2 * 3  # widths, and where attention begins
+    assert tried == first * 64 + second * 63 + first * second
+
+
 def test_all_members_of_a_small_space(tmp_path: Path) -> None:
     space = read(SMALL, tmp_path)
     whole = everything(space)
@@ -174,6 +204,14 @@ def test_a_stage_may_keep_the_width_of_the_one_before(tmp_path: Path) -> None:
         ("[0, 1, 2]", "[3]", "empty-space", 7),
         ("    downsample: {type: conv}\n", "", "width-mismatch", 7),
         ("    attention: {type: mb3d, num_heads: 2, key_dim: 4}\n", "", "conflicting-options", 7),
+        ("{type: mb4d}", "{type: mb4d, drop_path: [0.1]}", "wrong-type", 6),
+        ("{type: mb4d}", "{type: mb4d, drop_path: [0.1, 0.2]}", "wrong-type", 6),
+        ("    attention_depth: [0, 1, 2]\n", "", "conflicting-options", 7),
+        ("[0, 1, 2]", "[0]", "conflicting-options", 7),
+        ("[4, 8]", "[1, 8]", "out-of-range", 6),
+        ("mb3d, num_heads: 2, key_dim: 4", "mb4d, act: gelu, drop_path: 0.1",
+         "conflicting-options", 11),
+        ("depth: [1, 2]", DEEP, "too-many-blocks", 6),
         ("size: 32", "size: 8", "out-of-range", 3),
         ("classes: 3}", "classes: 3}\nconstraints: {mac: {max: 1}}", "unknown-field", 15),
         ("classes: 3}", "classes: 3}\nconstraints: {macs: {min: 2, max: 1}}", "empty-space", 15),
@@ -184,11 +222,65 @@ def test_what_is_wrong_is_told(old: str, new: str, name: str, line: int, tmp_pat
     with pytest.raises(EfspecError) as error:
         read(SMALL.replace(old, new, 1), tmp_path)
     assert (name, line) in {(d.name, d.line) for d in error.value.diagnostics}
+    with pytest.raises(EfspecError) as together:
+        read(SMALL.replace(old, new, 1) + "description: 7\n", tmp_path)
+    wrong = [d for d in together.value.diagnostics if d.field == "description"]
+    assert len(wrong) == (name != "unsupported-format")  # which may have other fields
+    others = [d for d in together.value.diagnostics if d not in wrong]
+    assert others == list(error.value.diagnostics)
 
 
-def test_members_that_cannot_be_are_told(tmp_path: Path) -> None:
-    with pytest.raises(EfspecError, match="in the smallest member"):
-        read(SMALL.replace("expansion_ratio: [1, 2]", "expansion_ratio: [0.01, 2]"), tmp_path)
+def test_a_wrong_stage_hides_no_mistake_of_others(tmp_path: Path) -> None:
+    text = SMALL.replace("[4, 8]", "[1, 8]").replace("[0, 1, 2]", "7")
+    with pytest.raises(EfspecError) as error:
+        read(text, tmp_path)
+    assert [d.field for d in error.value.diagnostics] == [
+        "stages[0].width[0]",
+        "stages[1].attention_depth",
+    ]
+
+
+def test_what_a_block_may_not_say_is_told_at_its_fields(tmp_path: Path) -> None:
+    block = "{type: mb4d, repeat: 2, expansion_ratio: [1], drop_path: [0.1, 0.2]}"
+    with pytest.raises(EfspecError) as error:
+        read(SMALL.replace("{type: mb4d}", block, 1), tmp_path)
+    assert [(d.name, d.field, d.column) for d in error.value.diagnostics] == [
+        ("conflicting-options", "stages[0].block.repeat", 64),
+        ("conflicting-options", "stages[0].block.expansion_ratio", 84),
+        ("wrong-type", "stages[0].block.drop_path", 100),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("expansion_ratio: [1, 2]", "expansion_ratio: [0.01, 0.02, 2]",
+         [("no-channels", "stages[0].expansion_ratio[0]", 6, 75, "the smallest member")]),
+        ("key_dim: 4}", "key_dim: 4, attn_ratio: 0.1}",
+         [("no-channels", "stages[1].attention.attn_ratio", 11, 67, "the largest member")]),
+        ("conv_stem}", "patch_stem, kernel: 2, stride: 1}",
+         [("kernel-does-not-fit", "stem.kernel", 4, 34, "the smallest member")]),
+        ("{type: conv}", "{type: attention, attn_ratio: 0.01}",
+         [("no-channels", "stages[1].downsample.attn_ratio", 9, 47, "the smallest member")]),
+        # Neither the smallest member nor the largest has a block without attention there.
+        ("block: {type: mb4d}\n    attention: {type: mb3d, num_heads: 2, key_dim: 4}\n"
+         "    attention_depth: [0, 1, 2]",
+         "block: {type: attn_ffn, attn_ratio: 0.01}\n    attention: {type: mb3d, key_dim: 4}\n"
+         "    attention_depth: [1, 2]",
+         [("no-channels", "stages[1].block.attn_ratio", 10, 41,
+           "members whose stage 1 has 8 channels")]),
+    ],
+)  # fmt: skip
+def test_members_that_cannot_be_are_told(
+    old: str, new: str, told: list[tuple[str, str, int, int, str]], tmp_path: Path
+) -> None:
+    assert old in SMALL
+    with pytest.raises(EfspecError) as error:
+        read(SMALL.replace(old, new, 1), tmp_path)
+    found = error.value.diagnostics
+    assert [(d.name, d.field, d.line, d.column) for d in found] == [one[:4] for one in told]
+    for diagnostic, (*_, which) in zip(found, told, strict=True):
+        assert diagnostic.message.startswith(f"in {which}: ")
 
 
 @pytest.mark.parametrize(
@@ -210,6 +302,49 @@ def test_what_is_outside_is_told(change: str, field: str) -> None:
         candidate_of(read_space("v2"), load("v2_s0", set=[change]))
     assert field in {d.field for d in error.value.diagnostics}
     assert {d.name for d in error.value.diagnostics} == {"outside-space"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message", "expected"),
+    [
+        ("input.size=256", "input", "it is {size: [256, 256]}", "{size: [224, 224]}"),
+        ("head.classes=10", "head", "it is {classes: 10}", "{classes: 1000}"),
+        ("stem.act=relu", "stem", "it is {act: relu}", "{act: gelu}"),
+        ("stages.3.downsample.type=conv", "stages[3].downsample",
+         "it is {type: conv}", "{type: attention}"),
+        ("stages.3.blocks.0.act=relu", "stages[3].blocks[0]", "it is {act: relu}", "{act: gelu}"),
+        ("stages.3.blocks.0.type=mb4d", "stages[3].blocks[0]",
+         "it is {type: mb4d}", "{type: ffn}"),
+        ("stages.2.blocks.1.stride=1", "stages[2].blocks[1]", "it is {stride: 1}", "{stride: 2}"),
+        ("stages.3.blocks=[{type: attn_ffn, repeat: 2}, {type: ffn, repeat: 2}]",
+         "stages[3].blocks[1]", "it is behind a block with attention", "one before all of these"),
+        ("stages.0.blocks.0.repeat=6", "stages[0].blocks",
+         "6 blocks, 0 of them with attention", "2, 3, 4 or 5 blocks, 0 with attention"),
+    ],
+)  # fmt: skip
+def test_what_would_be_inside_is_told(change: str, field: str, message: str, expected: str) -> None:
+    with pytest.raises(EfspecError) as error:
+        candidate_of(read_space("v2"), load("v2_s0", set=[change]))
+    told = [(d.field, d.message, d.expected) for d in error.value.diagnostics]
+    assert told == [(field, message, expected)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (SMALL, "space"),
+        ("stages: [{depth: 1, block: ffn}, 7]", "space"),  # wrong, and meant for one
+        ("stages: [{blocks: []}]", "network"),
+        ("extends: v2_s1", "network"),
+        ("stages: [{width: 8, block: {type: ffn}}]", ""),
+        ("stages: [{depth: [1], blocks: [{type: ffn}]}]", ""),
+        ("stages: {depth: [1]}", ""),
+        ("[stages]", ""),
+    ],
+)
+def test_what_a_file_is(text: str, kind: str) -> None:
+    data = yaml.safe_load(text)
+    assert (is_space(data), is_network(data)) == (kind == "space", kind == "network")
 
 
 def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
