@@ -40,6 +40,7 @@ from efspec.pytorch.build import deployed
 from efspec.spec.fields import follow, parts_of, parts_of_the_language
 from efspec.spec.json_schema import field_docstrings
 from efspec.spec.space import SpaceSpec
+from efspec.train.recipe import RecipeSpec
 from efspec.verify import read_package
 from tests.pytorch.test_golden import checkpoint
 from tests.verify.networks import module, weights
@@ -182,7 +183,8 @@ def _fields(model: str) -> str:
 
 def known_part(name: str) -> type[BaseModel]:
     """A model of what users write, or what several of them are based on."""
-    parts = (*parts_of_the_language(), *parts_of(SpaceSpec))  # and MesSpec, which spaces hold
+    # MesSpec is one of those that spaces hold.
+    parts = (*parts_of_the_language(), *parts_of(SpaceSpec), *parts_of(RecipeSpec))
     bases = (base for part in parts for base in part.__mro__ if issubclass(base, BaseModel))
     return next(base for base in bases if base.__name__ == name)
 

@@ -267,7 +267,8 @@ def _print(folder: Path, plan: Plan, state: State, *, json_: bool) -> None:
         return
     rows = [_row("best", best), _row("last", last)]
     columns = ["weights", "epoch", "loss", "validation loss", "top-1 %", "averaged %"]
-    print_table(columns, rows, f"trained {plan.name} for {len(state.history)} epochs: {folder}")
+    epochs = "1 epoch" if len(state.history) == 1 else f"{len(state.history):,} epochs"
+    print_table(columns, rows, f"trained {plan.name} for {epochs}: {folder}")
 
 
 def _row(name: str, epoch: Epoch) -> list[Any]:

@@ -84,7 +84,7 @@ def go_on(folder: Path, run: dict[str, str], *, resume: bool) -> State | None:
             fix="go on with it by --resume, or write into another folder",
         )
     for name, text in run.items():
-        if name in there and (folder / name).read_text(encoding="utf-8") != text:
+        if name in there and (folder / name).read_bytes() != text.encode():
             raise fail(
                 "other-run",
                 "the run that is there was begun with another one",
@@ -103,7 +103,7 @@ def begin(folder: Path, run: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_left_overs(folder)
     for name, text in run.items():
-        write_lines(folder / name, text.splitlines())
+        _write(folder / name, text.encode())
 
 
 def train_into(

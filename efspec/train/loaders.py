@@ -115,8 +115,8 @@ def loaders(
         workers: How many processes of its own it reads images with.
 
     Raises:
-        EfspecError: When the batch cannot be shared or filled, or the channels are neither grey
-            nor colours.
+        EfspecError: When the batch cannot be shared, filled, normalised or mixed, or the channels
+            are neither grey nor colours.
     """
     if shape[0] not in (1, 3):
         raise fail(
@@ -130,6 +130,13 @@ def loaders(
             "bad-batch",
             f"a batch of {recipe.batch:,} cannot be shared by {share.processes} processes",
             fix=f"set the recipe's batch to {own * share.processes or share.processes:,}",
+        )
+    if own < 2 or (own % 2 and _mixes(recipe)):
+        raise fail(
+            "bad-batch",
+            f"a process would see batches of {own:,}, which cannot be "
+            + ("normalised" if own < 2 else "mixed in pairs"),
+            fix=f"set the recipe's batch to {(own + 1) * share.processes:,}",
         )
     images = Images(data.train, training_transform(recipe, data, shape))
     if recipe.augmentation.repeats > 1:
@@ -300,9 +307,13 @@ def _grey(shape: tuple[int, int, int]) -> list[Grayscale]:
     return [Grayscale(1)] if shape[0] == 1 else []
 
 
+def _mixes(recipe: RecipeSpec) -> bool:
+    return recipe.augmentation.mixup > 0 or recipe.augmentation.cutmix > 0
+
+
 def _mix(recipe: RecipeSpec, classes: int) -> Callable[[Tensor, Tensor], Batch] | None:
     wanted = recipe.augmentation
-    if not (wanted.mixup or wanted.cutmix):
+    if not _mixes(recipe):
         return None
     mixed: Callable[[Tensor, Tensor], Batch] = Mixup(
         mixup_alpha=wanted.mixup,

@@ -157,7 +157,7 @@ def train(
                 epoch=number,
                 lr=max(group["lr"] for group in optimizer.param_groups),
                 loss=mean,
-                validation_loss=rating.loss,
+                validation_loss=_finite(rating.loss, number, "validation loss"),
                 top1=rating.top1,
                 ema_top1=averaged.top1 if averaged is not None else None,
                 smallest_top1=rating.smallest_top1,
@@ -180,16 +180,19 @@ def _mean(value: Tensor, epoch: int, accelerator: Accelerator) -> float:
         EfspecError: When it is none.
     """
     (total,) = summed(value.reshape(1), accelerator)
-    mean: float = total / accelerator.num_processes
-    if not np.isfinite(mean):
+    return _finite(total / accelerator.num_processes, epoch, "loss")
+
+
+def _finite(value: float, epoch: int, what: str) -> float:
+    if not np.isfinite(value):
         raise fail(
             "loss-not-finite",
-            f"in epoch {epoch} the loss became {mean}",
+            f"in epoch {epoch} the {what} became {value}",
             expected="a number",
             fix="lower `optimizer.lr`, set `optimizer.clip`, or lengthen the warm-up;"
             " what was written of earlier epochs is whole",
         )
-    return mean
+    return value
 
 
 def _restore(

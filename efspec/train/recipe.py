@@ -130,13 +130,11 @@ class AugmentationSpec(Part):
         for name in ("scale", "ratio"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
+                least, most = min(low, high) or 0.1, max(low, high) or 1
                 raise PydanticCustomError(
                     "not-in-order",
                     "the two numbers of `{name}` do not rise from above 0",
-                    {
-                        "name": name,
-                        "fix": f"write [{min(low, high) or 0.1:g}, {max(low, high) or 1:g}]",
-                    },
+                    {"name": name, "fix": f"write [{least:g}, {most:g}]"},
                 )
         return self
 

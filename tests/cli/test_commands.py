@@ -161,7 +161,7 @@ def test_broken_templates_are_a_mistake(
 
 def test_schemas_are_listed_printed_and_written(run: Run, tmp_path: Path) -> None:
     names = run("schema").out.split()
-    assert names == ["network", "space", "device", "diff", "lint", "points", "score"]
+    assert names == ["network", "space", "device", "diff", "lint", "points", "recipe", "score"]
     assert run("schema", "-o", "out").out == ""
     for name in names:
         text = run("schema", name).out

@@ -40,6 +40,7 @@ assert not heavy, heavy
         (["generate", "v2_s1"], ("jinja2",)),
         (["latency", "list", "v2_s1"], ()),
         (["latency", "--help"], ()),
+        (["train", "--help"], ()),
         (["schema", "network"], ()),
         (["doctor"], ()),
         (["--help"], ()),

@@ -134,25 +134,27 @@ def test_gradients_flow_into_slices_that_are_used() -> None:
 
 @torch.no_grad()
 def test_what_is_not_used_changes_nothing(net: Slimmable) -> None:
-    """And what is used does: each tensor in turn, inside and outside of its slice."""
+    """And what is used does: each tensor in turn, inside of its slice."""
     of = net.layout.space
     candidate, x = smallest(of), images(of)
     wanted = net(x, candidate)
     shift = re.compile(r"\.(k|talking_head1)\b.*\.bias$")
     sites = net.subnet(candidate).sites
     used = {f"{s.home}.{n}": shape for s in sites for n, shape in s.parameters.items()}
+    kept = {name: parameter.clone() for name, parameter in net.named_parameters()}
+    inside = {name: tuple(slice(n) for n in used.get(name, (0,))) for name in kept}
     for name, parameter in net.named_parameters():
-        kept = parameter.clone()
-        inside = tuple(slice(n) for n in used.get(name, (0,)))
         parameter.add_(1.0)
-        parameter[inside] = kept[inside]
-        assert torch.equal(net(x, candidate), wanted), name
-        parameter.copy_(kept)
+        parameter[inside[name]] = kept[name][inside[name]]
+    assert torch.equal(net(x, candidate), wanted)
+    for name, parameter in net.named_parameters():
+        parameter.copy_(kept[name])
         # A number that is added to all scores of a query leaves its softmax as it was.
         if name in used and not shift.search(name):
-            parameter[inside] += torch.linspace(1, 2, kept[inside].numel()).view_as(kept[inside])
+            own = parameter[inside[name]]
+            parameter[inside[name]] += torch.linspace(1, 2, own.numel()).view_as(own)
             assert not torch.equal(net(x, candidate), wanted), name
-        parameter.copy_(kept)
+        parameter.copy_(kept[name])
 
 
 def test_training_moves_statistics_of_what_was_run() -> None:

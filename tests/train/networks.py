@@ -66,16 +66,22 @@ def job(
     return Job(Alone(network), build_module(network, how.seed), how, read)
 
 
-def accelerator() -> Any:
-    return make_accelerator(recipe())
+def accelerator(how: RecipeSpec | None = None) -> Any:
+    return make_accelerator(how or recipe())
 
 
 def write(folder: Path, **changes: Any) -> tuple[Path, Path]:
     """Files of the network and of the recipe, which may be changed."""
-    spec, how = folder / "tiny.yaml", folder / "quick.yaml"
+    spec = folder / "tiny.yaml"
     spec.write_text(yaml.safe_dump(TINY))
+    return spec, write_recipe(folder, **changes)
+
+
+def write_recipe(folder: Path, **changes: Any) -> Path:
+    """The file of the recipe, which may be changed."""
+    how = folder / "quick.yaml"
     how.write_text(yaml.safe_dump({**QUICK, **changes}))
-    return spec, how
+    return how
 
 
 def folder_of_images(folder: Path, count: int = 24) -> Path:

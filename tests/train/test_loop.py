@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from efspec.errors import EfspecError
+from efspec.pytorch.build import build_module
+from efspec.train.checkpointing import checkpoint_stages
 from efspec.train.data import read_data
-from efspec.train.loaders import loaders
+from efspec.train.loaders import Share, loaders
 from efspec.train.loop import Job, train
-from efspec.train.state import State, encode_state, read_state
+from efspec.train.state import Epoch, State, encode_state, read_state
 from tests.train import networks
 
 
@@ -26,7 +28,7 @@ def _one_cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def last(job: Job, begun: State | None = None) -> State:
-    *_, state = train(job, networks.accelerator(), begun)
+    *_, state = train(job, networks.accelerator(job.recipe), begun)
     return state
 
 
@@ -69,17 +71,72 @@ def test_seeds_matter() -> None:
     assert not same(dict(one.module), dict(other.module))
 
 
-def test_checkpointing_gradients_changes_no_bit() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"downsample": {"type": "attention"}}, {"blocks": [{"type": "mb4d"}, {"type": "mb3d"}]}],
+    ids=["v2", "v1"],
+)
+def test_checkpointing_gradients_changes_no_bit(change: dict[str, Any]) -> None:
     """Batch norms count a batch once, and drop path drops the same."""
-    for kind in ("conv", "attention"):
-        stages = [*networks.TINY["stages"]]
-        stages[1] = {**stages[1], "downsample": {"type": kind}}
-        network = networks.plan(stages=stages)
-        plain, saving = (
-            last(networks.job(network, networks.recipe(epochs=1, gradient_checkpointing=on)))
-            for on in (False, True)
+    first, second = networks.TINY["stages"]
+    network = networks.plan(stages=[first, {**second, **change}])
+    plain, saving = (
+        last(networks.job(network, networks.recipe(epochs=1, gradient_checkpointing=on)))
+        for on in (False, True)
+    )
+    assert same(timeless(plain), timeless(saving))
+
+
+def test_stages_are_computed_again_where_gradients_are_checkpointed() -> None:
+    network = networks.plan()
+    module = build_module(network)
+    calls: list[str] = []
+    for number in range(2):
+        block = module.get_submodule(f"stages.{number}.blocks.0")
+        block.register_forward_pre_hook(lambda *_, name=f"{number}": calls.append(name))
+    checkpoint_stages(module, network)
+    module.train()(torch.randn(2, 1, 32, 32))[0].sum().backward()
+    assert calls == ["0", "1", "1", "0"]
+
+
+def test_the_moving_average_is_that_of_the_weights() -> None:
+    state = last(networks.job(how=networks.recipe(epochs=1, ema=0.0)))
+    assert state.ema is not None
+    assert same(dict(state.ema), dict(state.module))
+    slow = last(networks.job(how=networks.recipe(epochs=1, ema=0.999)))
+    begun = build_module(networks.plan(), 0).state_dict()
+    assert slow.ema is not None
+    for name in networks.plan().parameters():
+        far = (slow.module[name] - begun[name]).abs().sum()
+        assert (slow.ema[name] - begun[name]).abs().sum() < far * 0.1
+    without = last(networks.job(how=networks.recipe(epochs=1, ema=None)))
+    assert without.ema is None
+    assert without.history[-1].ema_top1 is None
+    assert without.weights is without.module
+
+
+def test_the_best_of_all_weights_is_known() -> None:
+    rated = [(0.5, 0.1), (0.2, 0.6), (0.6, None), (0.3, 0.4)]
+    history = tuple(
+        Epoch(n, lr=0.1, loss=1.0, validation_loss=1.0, top1=own, ema_top1=ema, seconds=1.0)
+        for n, (own, ema) in enumerate(rated)
+    )
+    states = [
+        State(
+            history[: n + 1], module={}, ema={"averaged": torch.ones(())}, optimizer={}, scaler=None
         )
-        assert same(timeless(plain), timeless(saving))
+        for n in range(4)
+    ]
+    assert [state.best.epoch for state in states] == [0, 1, 1, 1]
+    assert [state.is_best for state in states] == [True, True, False, False]
+    assert [bool(state.weights) for state in states] == [False, True, False, True]
+
+
+def test_half_precision_keeps_weights_whole() -> None:
+    state = last(networks.job(how=networks.recipe(epochs=1, precision="bf16")))
+    assert {t.dtype for t in state.module.values()} == {torch.float32, torch.int64}
+    whole = last(networks.job(how=networks.recipe(epochs=1)))
+    assert not same(dict(state.module), dict(whole.module))
 
 
 def test_everything_that_papers_do_at_once() -> None:
@@ -122,8 +179,6 @@ def test_a_loss_that_is_no_number_stops_it() -> None:
 
 
 def test_processes_share_each_batch() -> None:
-    from efspec.train.loaders import Share
-
     data = read_data("digits")
     plain = networks.recipe()
     whole = list(loaders(plain, data, (1, 32, 32)).sampler)
