@@ -37,6 +37,34 @@ TINY: dict[str, Any] = {
     ],
     "head": {"type": "distilled", "classes": 10},
 }
+SPACE: dict[str, Any] = {
+    "efspec": 1,
+    "name": "tiny_space",
+    "input": {"size": 32, "channels": 1},
+    "defaults": {"layer_scale": 0.1, "drop_path": 0.1},
+    "stem": {"type": "conv_stem"},
+    "stages": [
+        {"width": [4, 8], "depth": [1, 2], "block": {"type": "ffn"}, "expansion_ratio": [1, 2]},
+        {
+            "width": [8, 16],
+            "depth": [1, 2],
+            "downsample": {"type": "conv"},
+            "block": {"type": "ffn"},
+            "attention": {"type": "attn_ffn", "num_heads": 2, "key_dim": 4, "attn_ratio": 2},
+            "attention_depth": [0, 1],
+            "expansion_ratio": [1, 2],
+        },
+    ],
+    "head": {"type": "linear", "classes": 10},
+    "objective": {
+        "score": 100,
+        "terms": {
+            "params": {"unit": 4000, "exponent": -0.5},
+            "macs": {"unit": 1e5, "exponent": -1},
+        },
+    },
+}
+"""A search space of such networks."""
 QUICK: dict[str, Any] = {
     "efspec": 1,
     "name": "quick",
