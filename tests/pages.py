@@ -56,6 +56,15 @@ DERIVED = re.compile(r"(<!-- (\w+)(?: (\w+))? -->\n)(.*?)(<!-- end -->)", re.DOT
 
 CANDIDATE = {"d": [2, 2, 6, 4], "e": 4, "w": [32, 48, 96, 176]}
 """What a search has found, in the manner of once-for-all."""
+RATING = """
+from efspec import score
+
+
+def accuracy(spec):
+    \"\"\"The more work, the better, ever less so.\"\"\"
+    return 1 - 1e5 / (1e5 + score(spec).macs)
+"""
+"""A user's evaluator."""
 CANDIDATES = [
     {"extends": "v2_s0", "name": f"candidate_{width}", "set": {"stages.2.width": width}}
     for width in (96, 112, 128)
@@ -108,6 +117,8 @@ def provide(commands: str, folder: Path) -> None:
     if "candidates.jsonl" in commands:
         lines = [json.dumps(candidate) + "\n" for candidate in CANDIDATES]
         (folder / "candidates.jsonl").write_text("".join(lines))
+    if "rating:accuracy" in commands:
+        (folder / "rating.py").write_text(RATING)
     if "v2_s0.mlpackage" in commands:
         pack(*deployed(*_published("v2_s0"))).write(folder / "v2_s0.mlpackage")
     if "half.mlpackage" in commands:

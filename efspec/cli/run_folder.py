@@ -9,16 +9,21 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from efspec.errors import Diagnostic, EfspecError, fail
-from efspec.search.runs import Settings, candidate_from_list
-from efspec.spec.candidates import Candidate
+
+if TYPE_CHECKING:
+    from efspec.search.runs import Settings
+    from efspec.spec.candidates import Candidate
 
 EVALUATIONS, SETTINGS, STEPS = "evaluations.jsonl", "run.json", "steps.jsonl"
 
 
 def read_evaluations(file: Path) -> Iterator[tuple[Candidate, float]]:
     """The accuracies in a file, by candidate; a last line that was not finished is left out."""
+    from efspec.search.runs import candidate_from_list
+
     if not file.exists():
         return
     for line in file.read_bytes().split(b"\n")[:-1]:
@@ -55,7 +60,7 @@ def begin(folder: Path, settings: Settings, *, resume: bool) -> None:
         return
     if not resume:
         raise fail(
-            "there-already",
+            "run-exists",
             "there is a run in the folder",
             file=str(folder),
             fix="go on with it by --resume, or name another folder with -o",

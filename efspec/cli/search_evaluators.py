@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ def by_user(
         own = evaluators.by_command(space, words, timeout)
         return Asked(f"the command {command}", lambda *_: Ready(own))
     if function is not None:
+        sys.path.insert(0, "")  # as `python -m` has it: it may be of a file that lies here
         own = evaluators.by_function(space, function)
         return Asked(f"the function {function}", lambda *_: Ready(own))
     if results is not None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -38,18 +41,8 @@ def by_command(space: SpaceSpec, command: Sequence[str], timeout: float = TIMEOU
     def evaluate(candidate: Candidate) -> float:
         spec = member(space, candidate)
         text = dump(spec, format="json")
-        try:
-            done = subprocess.run(
-                command, input=text, capture_output=True, text=True, timeout=timeout, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise _failed(command, f"it took more than {timeout:g} seconds") from None
-        except OSError as error:
-            raise _failed(command, error.strerror or "it cannot be run") from None
-        if done.returncode:
-            last = done.stderr.strip()[-MAX_TOLD:]
-            raise _failed(command, f"it ended with {done.returncode}: {last}")
-        lines = done.stdout.strip().splitlines()
+        out = _output(command, text, timeout)
+        lines = out.strip().splitlines()
         try:
             return _accuracy(json.loads(lines[-1] if lines else ""))
         except (ValueError, TypeError, KeyError):
@@ -119,6 +112,35 @@ def by_results(space: SpaceSpec, file: Path) -> Evaluate:
         return known[key]
 
     return evaluate
+
+
+def _output(command: Sequence[str], text: str, timeout: float) -> str:
+    """What a command prints; if it takes too long, it ends, with all that it has started."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _failed(command, error.strerror or "it cannot be run") from None
+    try:
+        out, told = process.communicate(text, timeout)
+    except subprocess.TimeoutExpired:
+        raise _failed(command, f"it took more than {timeout:g} seconds") from None
+    finally:
+        # Also what a command left behind that ended by itself, and on an interruption.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.returncode:
+        last = told.strip()[-MAX_TOLD:]
+        reason = f"it ended with {process.returncode}"
+        raise _failed(command, f"{reason}: {last}" if last else reason)
+    return out
 
 
 def _accuracy(answer: Answer) -> float:

@@ -1,0 +1,1 @@
+search run digits --results _no_hash.csv -o _run

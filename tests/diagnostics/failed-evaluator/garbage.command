@@ -1,0 +1,1 @@
+search run digits --command 'echo fine' -o _run

@@ -1,0 +1,1 @@
+train digits --supernet slimmable --data digits --recipe _less_memory.yaml -o _run

@@ -1,0 +1,1 @@
+search run digits --results _other.csv -o _run

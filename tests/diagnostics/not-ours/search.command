@@ -1,0 +1,1 @@
+search run digits --command false -o _photos
