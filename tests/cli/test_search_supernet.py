@@ -53,8 +53,18 @@ def start(
 ) -> subprocess.Popen[str]:
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, *launcher, "-m", "efspec", "search", "run", "space.yaml"]
-        + ["-o", run, *options],
+        [
+            sys.executable,
+            *launcher,
+            "-m",
+            "efspec",
+            "search",
+            "run",
+            "space.yaml",
+            "-o",
+            run,
+            *options,
+        ],
         cwd=folder,
         env=environment,
         text=True,
