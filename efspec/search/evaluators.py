@@ -91,7 +91,7 @@ def by_results(space: SpaceSpec, file: Path) -> Evaluate:
         with file.open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 known[row["hash"]] = float(row["accuracy"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, csv.Error):
         raise fail(
             "bad-results",
             "it does not hold a hash and an accuracy in every row",
@@ -127,15 +127,15 @@ def _output(command: Sequence[str], text: str, timeout: float) -> str:
         )
     except OSError as error:
         raise _failed(command, error.strerror or "it cannot be run") from None
-    try:
-        out, told = process.communicate(text, timeout)
-    except subprocess.TimeoutExpired:
-        raise _failed(command, f"it took more than {timeout:g} seconds") from None
-    finally:
-        # Also what a command left behind that ended by itself, and on an interruption.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with process:  # closes its streams, and waits
+        try:
+            out, told = process.communicate(text, timeout)
+        except subprocess.TimeoutExpired:
+            raise _failed(command, f"it took more than {timeout:g} seconds") from None
+        finally:
+            # Also what a command left behind that ended by itself, and on an interruption.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         last = told.strip()[-MAX_TOLD:]
         reason = f"it ended with {process.returncode}"
