@@ -280,14 +280,18 @@ def _write(
     folder: Path, space: SpaceSpec, settings: Settings, found: Found, cut_out: CutOut | None
 ) -> None:
     """Write what was found: specs and their weights, a summary, and a report with its pictures."""
-    from efspec.search.report import drawing, report
+    from efspec.search.report import drawing, path_drawing, report
     from efspec.spec.candidates import member
     from efspec.spec.dump import dump
 
     files: dict[str, bytes] = {}
+    records = []
     for number, one in enumerate(found.front):
         spec = member(space, one.candidate, f"{space.name}_front_{number}")
         files[f"front/{number:03}.yaml"] = dump(spec).encode()
+        known = {"accuracy": one.accuracy, **one.figures}
+        records.append({"spec": json.loads(dump(spec, format="json")), **known})
+    files["front.json"] = (json.dumps(records, indent=2) + "\n").encode()
     wanted = [(f"targets/{name}", name, one) for name, one in found.targets.items()]
     best = next(iter(found.targets.values()), None)
     for path, name, one in [*wanted, ("best", "best", best)] if best else []:
@@ -295,6 +299,8 @@ def _write(
         files |= _network(path, space, one.candidate, f"{space.name}_{name}", cut_out)
     files["summary.json"] = (json.dumps(_summary(found), indent=2) + "\n").encode()
     files["report.png"] = drawing(space.name, found, "png")
+    if found.outcome:
+        files["path.png"] = path_drawing(space.name, found.outcome, "png")
     files["report.html"] = report(space.name, settings, found).encode()
     for name, data in files.items():
         (folder / name).parent.mkdir(exist_ok=True)

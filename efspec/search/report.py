@@ -8,12 +8,16 @@ from typing import Any
 from efspec.diagram.cloud import cloud
 from efspec.diagram.drawing import Form
 from efspec.diagram.pareto import Axis, Point
+from efspec.diagram.path import Line, Row, path
 from efspec.resources import folder
+from efspec.search.joint import Outcome
 from efspec.search.runs import Found, Settings
 from efspec.spec.candidates import StageChoice
 
 METRICS = ("mes", "latency_ms", "params", "macs")
 """Figures that the page shows, where they are known."""
+LINES = {"mes": "MES", "latency_ms": "ms"}
+"""Figures that the picture of the path shows, where they are known."""
 ENDED = {
     "targets": "It ended when every target was met.",
     "actions": "It ended when no action was left that gains anything.",
@@ -33,14 +37,13 @@ def report(name: str, settings: Settings, found: Found) -> str:
         EfspecError: When matplotlib is not installed.
     """
     known = found.evaluated[0].figures if found.evaluated else {}
-    picture = drawing(name, found, "svg").decode()
+    picture = _inline(drawing(name, found, "svg"))
+    way = _inline(path_drawing(name, found.outcome, "svg")) if found.outcome else ""
     stages = [
         {"number": i, "networks": {t: _stage(one.candidate.stages[i]) for t, one in networks}}
         for networks in [list(found.targets.items())]
         for i in range(len(networks[0][1].candidate.stages) if networks else 0)
     ]
-    from markupsafe import Markup
-
     template = _environment().get_template("report.html.jinja")
     page: str = template.render(
         name=name,
@@ -48,11 +51,20 @@ def report(name: str, settings: Settings, found: Found) -> str:
         found=found,
         metrics=[metric for metric in METRICS if metric in known],
         score_name="MES",
-        picture=Markup(picture[picture.index("<svg") :]),  # it is ours
+        picture=picture,
+        way=way,
         stages=stages,
         ended=ENDED[found.outcome.ended] if found.outcome else "",
     )
     return page
+
+
+def _inline(picture: bytes) -> Any:
+    """A picture within a page, which is ours and needs no escaping."""
+    from markupsafe import Markup
+
+    text = picture.decode()
+    return Markup(text[text.index("<svg") :])
 
 
 def drawing(name: str, found: Found, form: Form) -> bytes:
@@ -74,6 +86,45 @@ def drawing(name: str, found: Found, form: Form) -> bytes:
         form,
         line=line,
     )
+
+
+def path_drawing(name: str, outcome: Outcome, form: Form) -> bytes:
+    """What a search did, step by step: what its network was worth, and what became of each stage.
+
+    Raises:
+        EfspecError: When matplotlib is not installed.
+    """
+    networks = [outcome.start, *(step.after for step in outcome.steps)]
+    lines = [
+        Line("accuracy", [one.accuracy for one in networks]),
+        *(
+            Line(label, [one.figures[metric] for one in networks])
+            for metric, label in LINES.items()
+            if metric in outcome.start.figures
+        ),
+    ]
+    rows = [
+        row
+        for i in range(len(outcome.start.candidate.stages))
+        for row in _rows(i, [one.candidate.stages[i] for one in networks])
+    ]
+    marks: dict[int, str] = {}
+    for target, one in outcome.targets.items():
+        step = networks.index(one)
+        marks[step] = f"{marks[step]}, {target}" if step in marks else target
+    title = f"{name}: from the largest network, one action a step"
+    return path(lines, rows, marks, title, form)
+
+
+def _rows(stage: int, choices: list[StageChoice]) -> list[Row]:
+    """What a stage has on the path; what it always has alike is left out."""
+    found = [
+        Row(f"stage {stage}: width", [one.width for one in choices]),
+        Row("blocks", [one.depth for one in choices]),
+        Row("with attention", [one.attention_depth for one in choices]),
+        Row("sum of ratios", [sum(one.expansion_ratio) for one in choices]),
+    ]
+    return [found[0], *(row for row in found[1:] if len(set(row.values)) > 1)]
 
 
 def _stage(choice: StageChoice) -> str:

@@ -148,6 +148,18 @@ def test_best_is_built(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "built" / "digits_best.py").exists()
 
 
+def test_what_is_found_is_imported(run: Run, tmp_path: Path) -> None:
+    assert run("search", "run", "digits", *FUNCTION, *TARGETS, "-o", "found").code == 0
+    result = run("import", "found/front.json", "-o", "imported")
+    assert result.code == 0, result.err
+    written, imported = (
+        {spec.name: spec.stages for spec in map(efspec.load, (tmp_path / folder).iterdir())}
+        for folder in ("found/front", "imported")
+    )
+    assert imported == written
+    assert len(written) > 1
+
+
 def test_slimming_by_given_importances(run: Run, tmp_path: Path) -> None:
     depths = [max(stage.depth) for stage in read_space("v1").stages]
     given = [[1 + 0.1 * i for i in range(depth)] for depth in depths]

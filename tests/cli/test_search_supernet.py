@@ -28,10 +28,12 @@ FILES = {
     "summary.json",
     "report.html",
     "report.png",
+    "path.png",
     "best.yaml",
     "best.safetensors",
     "targets",
     "front",
+    "front.json",
     "supernet",
 }
 
