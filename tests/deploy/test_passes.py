@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 import efspec
 from efspec.deploy import PASSES, Weights, deploy
@@ -22,6 +22,7 @@ from tests.strategies import networks
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 import golden
 
+LEAST = 1e-3
 TOLERANCE = 1e-9
 """Relative to the largest output: sums in another order, in double precision."""
 SIZE = 72
@@ -61,7 +62,7 @@ def run(plan: Plan, weights: Weights) -> list[torch.Tensor]:
 
 def assert_equal(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
     for one, other in zip(found, expected, strict=True):
-        assert other.abs().max() > 1e-3
+        assert other.abs().max() > LEAST
         assert (one - other).abs().max() <= TOLERANCE * other.abs().max()
 
 
@@ -98,7 +99,10 @@ def test_random_specs(shard: int) -> None:
         plan = efspec.resolve(efspec.load(fields))
         weights = weights_of(plan)
         deployed = deploy(plan)
-        assert_equal(run(deployed.plan, deployed.of(weights)), run(plan, weights))
+        expected = run(plan, weights)
+        # Few networks give next to nothing, of which rounding is too large a share.
+        assume(all(one.abs().max() > LEAST for one in expected))
+        assert_equal(run(deployed.plan, deployed.of(weights)), expected)
 
     check()
 
