@@ -266,6 +266,12 @@ def _check(
         device: The device of latencies.
         known: Whether there will be importances of paths.
     """
+    from efspec.diagram.drawing import check_matplotlib
+    from efspec.search.baselines import check_pymoo
+
+    check_matplotlib()  # what is missing for the report is better known before a search
+    if algorithm is Algorithm.nsga2:
+        check_pymoo()
     has_path = algorithm in (Algorithm.joint, Algorithm.slimming)
     if not has_path and budget is None:
         raise typer.BadParameter(f"{algorithm} goes on until one is spent", param_hint="--budget")

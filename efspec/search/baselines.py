@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from efspec.errors import fail
@@ -14,6 +15,20 @@ from efspec.spec.space import SpaceSpec
 MAX_DRAWN = 10_000
 """How many candidates are drawn in a row without one that keeps to the constraints."""
 POPULATION = 16
+
+
+def check_pymoo() -> None:
+    """Refuse to evolve without pymoo.
+
+    Raises:
+        EfspecError: When it is not installed.
+    """
+    if find_spec("pymoo") is None:
+        raise fail(
+            "missing-package",
+            "evolution needs pymoo, which is not installed",
+            fix="pip install 'efspec[search]'",
+        )
 
 
 def random_search(evaluations: Evaluations, budget: int, seed: int) -> None:
@@ -50,20 +65,15 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
     Raises:
         EfspecError: When pymoo is not installed.
     """
-    try:
-        from pymoo.algorithms.moo.nsga2 import NSGA2
-        from pymoo.core.problem import Problem
-        from pymoo.operators.crossover.sbx import SBX
-        from pymoo.operators.mutation.pm import PM
-        from pymoo.operators.repair.rounding import RoundingRepair
-        from pymoo.operators.sampling.rnd import IntegerRandomSampling
-        from pymoo.optimize import minimize
-    except ImportError:
-        raise fail(
-            "missing-package",
-            "evolution needs pymoo, which is not installed",
-            fix="pip install 'efspec[search]'",
-        ) from None
+    check_pymoo()
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.core.problem import Problem
+    from pymoo.operators.crossover.sbx import SBX
+    from pymoo.operators.mutation.pm import PM
+    from pymoo.operators.repair.rounding import RoundingRepair
+    from pymoo.operators.sampling.rnd import IntegerRandomSampling
+    from pymoo.optimize import minimize
+
     space = evaluations.space.space
     genes = Genes(space)
 
