@@ -107,6 +107,7 @@ def by_supernet(
     recipe: str | None,
     trained: Path | None,
     workers: int,
+    seed: int | None,
 ) -> Asked:
     """A supernet: of a file, or trained within the run's folder.
 
@@ -118,12 +119,13 @@ def by_supernet(
         recipe: Name of the recipe; None for the one that the space names.
         trained: File of a supernet that was trained; None to train one.
         workers: How many processes read images.
+        seed: Seed of the training; None for the recipe's.
 
     Raises:
         EfspecError: When the images or the recipe cannot be had, or do not fit.
     """
     from efspec.train.packages import check_packages
-    from efspec.train.recipes import dump_recipe, read_recipe
+    from efspec.train.recipes import changed, dump_recipe, read_recipe
 
     data = data or (space.supernet.data if space.supernet else None)
     recipe = recipe or (space.supernet.recipe if space.supernet else None)
@@ -133,6 +135,8 @@ def by_supernet(
             " or --results",
         )
     wanted_recipe = read_recipe(recipe)
+    if seed is not None:
+        wanted_recipe = changed(wanted_recipe, seed=seed)
     check_packages(data)
 
     from efspec.cli.supernets import Wanted, trained_into

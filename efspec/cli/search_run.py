@@ -24,7 +24,7 @@ from efspec.cli.run_folder import (
     rewriting,
 )
 from efspec.cli.search_evaluators import by_supernet, by_user, read_importances
-from efspec.cli.search_space import DeviceOption, SeedOption, SpaceArgument, compiled_for
+from efspec.cli.search_space import DeviceOption, SpaceArgument, compiled_for
 
 if TYPE_CHECKING:
     from efspec.cli.search_evaluators import CutOut
@@ -113,7 +113,12 @@ def run(
         int | None, typer.Option(min=1, help="How many networks may be evaluated.")
     ] = None,
     device: DeviceOption = None,
-    seed: SeedOption = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Seed of what is drawn; of the supernet, instead of its recipe's."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder.")
     ] = False,
@@ -144,7 +149,7 @@ def run(
     asked = by_user(read, command, function, results, timeout)
     if asked is None:
         kind = "metapaths" if algorithm is Algorithm.slimming else "slimmable"
-        asked = by_supernet(read, kind, data, data_root, recipe, supernet, workers)
+        asked = by_supernet(read, kind, data, data_root, recipe, supernet, workers, seed)
     elif any(one is not None for one in (data, recipe, supernet)):
         raise typer.BadParameter("--data, --recipe and --supernet are of a supernet")
     given = read_importances(importances, read)
@@ -157,7 +162,7 @@ def run(
         )
     folder = output or Path("runs") / read.name
     settings = settings_of(
-        compiled, algorithm.value, asked.name, device or "", targets, budget, seed
+        compiled, algorithm.value, asked.name, device or "", targets, budget, seed or 0
     )
     if asked.is_first:
         begin(folder, settings, resume=resume)
