@@ -21,7 +21,7 @@ from efspec.spec.spaces import read_space
 from efspec.supernet import Slimmable, calibrate, extract
 from efspec.train.data import read_data
 from efspec.train.loaders import loaders
-from efspec.train.rating import rate
+from efspec.train.rating import top1
 from efspec.train.recipes import read_recipe
 from tests.cli.conftest import Run
 from tests.train import networks
@@ -83,7 +83,7 @@ def test_what_a_run_leaves(run: Run, tmp_path: Path) -> None:
     module = efspec.build(efspec.load(spec), weights=folder / "best.safetensors")
     read = loaders(read_recipe(how), read_data("digits"), (1, 32, 32))
     best = max(max(epoch["top1"], epoch["ema_top1"]) for epoch in epochs)
-    assert rate(module, read, networks.accelerator()).top1 == best
+    assert top1(module.eval(), read.rated(), networks.accelerator()) == best
 
 
 def test_json_says_where_the_best_weights_are(run: Run, small: Path) -> None:
