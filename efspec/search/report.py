@@ -108,7 +108,7 @@ def path_drawing(name: str, outcome: Outcome, form: Form) -> bytes:
         for i in range(len(outcome.start.candidate.stages))
         for row in _rows(i, [one.candidate.stages[i] for one in networks])
     ]
-    marks: dict[int, str] = {}
+    marks: dict[int, str] = {}  # where the path meets targets; what was found may lie beside it
     for target, one in outcome.targets.items():
         step = networks.index(one)
         marks[step] = f"{marks[step]}, {target}" if step in marks else target

@@ -52,7 +52,7 @@ class Found(Record):
         evaluated: Every evaluation, in the order in which they were first asked for.
         front: Those that none beats in accuracy and in MES.
         outcome: The path of a search that has one; None for baselines.
-        targets: The network that was found for each target.
+        targets: For each target, the most accurate network that keeps to it.
         missed: Targets that none was found for.
     """
 
@@ -106,7 +106,7 @@ def search(
             baseline = nsga2 if settings.algorithm == "nsga2" else random_search
             baseline(evaluations, settings.budget, settings.seed)
     evaluated = tuple(evaluations)
-    met = outcome.targets if outcome else _most_accurate(evaluated, targets)
+    met = _most_accurate(evaluated, targets)
     return Found(
         evaluated=evaluated,
         front=tuple(front(evaluated)),
@@ -119,12 +119,16 @@ def search(
 def _most_accurate(
     evaluated: tuple[Evaluation, ...], targets: Mapping[str, Constraints]
 ) -> dict[str, Evaluation]:
-    """For each target, the most accurate network that keeps to it; the first of equal ones."""
+    """For each target, the most accurate network that keeps to it; of equal ones, by the MES.
+
+    That on the path of a search is where its rule first met the target. Networks that it has tried
+    beside the path, or came to later, may be better in both.
+    """
     found = {}
     for name, wanted in targets.items():
         fitting = [one for one in evaluated if keeps_to(one.figures, wanted)]
         if fitting:
-            found[name] = max(fitting, key=lambda one: one.accuracy)
+            found[name] = max(fitting, key=lambda one: (one.accuracy, one.figures.get("mes", 0.0)))
     return found
 
 
