@@ -9,7 +9,7 @@ is wrong, takes the long way.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import cache, partial
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -117,12 +117,13 @@ class Counter:
             BlockError: When it cannot be there; so for all of these.
         """
         place = _PIECES.place(self._input)
-        return _single(place, (self._act,), stem, partial(stem.block, self._act))
+        key = _key(stem, self._act)
+        return place.pieces.get(key) or _add(place, key, stem.block(self._act))
 
     def downsample(self, downsample: DownsampleSpec, width: int, place: Place) -> Piece:
         """The piece of a downsample to a width, at a place."""
-        make = partial(downsample.block, width, self._act)
-        return _single(place, (width, self._act), downsample, make)
+        key = _key(downsample, width, self._act)
+        return place.pieces.get(key) or _add(place, key, downsample.block(width, self._act))
 
     def blocks(self, entry: BlockSpec, width: int, place: Place) -> list[Piece]:
         """The pieces of an entry's blocks, of which the first is at a place."""
@@ -131,26 +132,24 @@ class Counter:
     def head(self, place: Place) -> Piece:
         """The piece of the head, at a place."""
         head = self._head
-        make = partial(HeadAlone, head=head.head(), num_classes=head.classes)
-        return _single(place, (), head, make)
+        key = _key(head)
+        return place.pieces.get(key) or _add(
+            place, key, HeadAlone(head=head.head(), num_classes=head.classes)
+        )
 
 
-def _single(
-    place: Place, site: tuple[Hashable, ...], part: Part, make: Callable[[], Block]
-) -> Piece:
-    """The piece of a part that is there once.
+def _key(part: Part, *site: Hashable) -> Hashable:
+    """What tells a part that is there once from others, with what the network gives it."""
+    return type(part), *site, *part.__dict__.values()
 
-    Args:
-        place: Where it stands.
-        site: What it is given by the network.
-        part: The part.
-        make: What makes its block.
+
+def _add(place: Place, key: Hashable, block: Block) -> Piece:
+    """The piece of a part that is there once, and was not counted yet.
 
     Raises:
         BlockError: When it cannot be there.
     """
-    key = (type(part), site, *part.__dict__.values())
-    return place.pieces.get(key) or _PIECES.add(place, place.pieces, key, make())
+    return _PIECES.add(place, place.pieces, key, block)
 
 
 def _repeats(place: Place, site: tuple[Any, ...], entry: BlockSpec) -> list[Piece]:

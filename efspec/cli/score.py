@@ -169,7 +169,7 @@ def score(
     loaded = _Loaded(specs, sets, input_format)
     with ticking("specs") as tick:
         scored = loaded.scores(
-            (lambda spec: _summary(spec, source, constants))
+            _summaries(source, constants)
             if whole
             else lambda spec: _split(spec, by or By.stage, source, constants)
         )
@@ -218,10 +218,13 @@ def _remarks(spec: NetworkSpec, source: LatencySource | None) -> list[str]:
     return source.remarks(resolve(spec)) if isinstance(source, Device) else []
 
 
-def _summary(spec: NetworkSpec, source: LatencySource | None, constants: Mes | None) -> Scored:
+def _summaries(
+    source: LatencySource | None, constants: Mes | None
+) -> Callable[[NetworkSpec], Scored]:
+    """What gives a spec's figures as a whole."""
     from efspec.batch import summarise
 
-    return summarise(spec, source, constants), []
+    return lambda spec: (summarise(spec, source, constants), [])
 
 
 def _split(

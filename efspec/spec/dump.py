@@ -138,7 +138,11 @@ def drops(spec: NetworkSpec) -> bool:
     rate = spec.defaults.drop_path
     if isinstance(rate, LinearSchedule):
         return any(drop_rates(spec))
-    return any(entry.drops(rate) for stage in spec.stages for entry in stage.blocks)
+    for stage in spec.stages:  # not `any`: this is asked of every spec that is scored
+        for entry in stage.blocks:
+            if entry.drops(rate):
+                return True
+    return False
 
 
 def _each(block: BlockSpec) -> range:

@@ -200,12 +200,13 @@ class NetworkSpec(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkSpec:
-        outline = Outline(
-            self.stem.width,
-            [(stage.width, stage.downsample is None) for stage in self.stages],
-            sum([block.repeat for stage in self.stages for block in stage.blocks]),
-            self.head.stages if isinstance(self.head, FeaturesHeadSpec) else (),
-        )
+        widths, blocks = [], 0
+        for stage in self.stages:
+            widths.append((stage.width, stage.downsample is None))
+            for block in stage.blocks:
+                blocks += block.repeat
+        wanted = self.head.stages if isinstance(self.head, FeaturesHeadSpec) else ()
+        outline = Outline(self.stem.width, widths, blocks, wanted)
         if conflicts(outline):  # `further_mistakes` tells which, here as where fields are wrong
             raise PydanticCustomError(SEVERAL, "the parts do not fit", {"mistakes": []})
         return self
