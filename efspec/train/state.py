@@ -26,9 +26,9 @@ class Epoch(Record):
         validation_loss: Mean cross-entropy of the validation images.
         top1: Share of these whose class was right.
         ema_top1: The same with the moving average of the weights; None where there is none.
+        seconds: How long it took.
         smallest_top1: That of a supernet's smallest member, where `top1` is that of its largest;
             None for a single network.
-        seconds: How long it took.
     """
 
     epoch: int
@@ -37,8 +37,8 @@ class Epoch(Record):
     validation_loss: float
     top1: float
     ema_top1: float | None
-    smallest_top1: float | None
     seconds: float
+    smallest_top1: float | None = None
 
     @property
     def best_top1(self) -> float:
