@@ -86,6 +86,12 @@ DeployOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights.")]
+DataRootOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The folder of a data set of timm's.")
+]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, metavar="N", help="How many processes read images.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there; - is stdout.")

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efspec.cli.console import Cell, print_notes, print_table, progress, ticking
-from efspec.cli.files import replaced
-from efspec.cli.options import JsonOption
+from efspec.cli.console import progress, ticking
+from efspec.cli.options import DataRootOption, JsonOption, WorkersOption
 from efspec.cli.run_folder import (
     EVALUATIONS,
     STEPS,
@@ -24,14 +23,12 @@ from efspec.cli.run_folder import (
     rewriting,
 )
 from efspec.cli.search_evaluators import by_supernet, by_user, read_importances
+from efspec.cli.search_results import print_results, summary, write_results
 from efspec.cli.search_space import DeviceOption, SpaceArgument, compiled_for
 
 if TYPE_CHECKING:
-    from efspec.cli.search_evaluators import CutOut
     from efspec.search.evaluation import Evaluation
     from efspec.search.joint import Step
-    from efspec.search.runs import Found, Settings
-    from efspec.spec.candidates import Candidate
     from efspec.spec.space import Constraints, SpaceSpec
 
 _TARGET = re.compile(r"(?:([a-z0-9][a-z0-9_.-]*):)?([a-z_]+=[^,=]+(?:,[a-z_]+=[^,=]+)*)")
@@ -88,12 +85,8 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="A supernet that was trained before; for this space."),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of a data set of timm's.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, metavar="N", help="How many processes read images.")
-    ] = 0,
+    data_root: DataRootOption = None,
+    workers: WorkersOption = 0,
     importances: Annotated[
         Path | None,
         typer.Option(
@@ -186,11 +179,11 @@ def run(
             spread=ready.spread or map,
         )
     if asked.is_first:
-        _write(folder, read, settings, found, ready.cut_out)
+        write_results(folder, read, settings, found, ready.cut_out)
         if json_:
-            typer.echo(json.dumps(_summary(found), indent=2))
+            typer.echo(json.dumps(summary(found), indent=2))
         else:
-            _print(folder, found)
+            print_results(folder, found)
     asked.wait()
 
 
@@ -285,79 +278,3 @@ def _check(
     timed = any(wanted.latency_ms is not None for wanted in targets.values())
     if device is None and (timed or algorithm is Algorithm.slimming):
         raise typer.BadParameter("latencies are those of a device", param_hint="--device")
-
-
-def _write(
-    folder: Path, space: SpaceSpec, settings: Settings, found: Found, cut_out: CutOut | None
-) -> None:
-    """Write what was found: specs and their weights, a summary, and a report with its pictures."""
-    from efspec.search.report import drawing, path_drawing, report
-    from efspec.spec.candidates import member
-    from efspec.spec.dump import dump
-
-    files: dict[str, bytes] = {}
-    records = []
-    for number, one in enumerate(found.front):
-        spec = member(space, one.candidate, f"{space.name}_front_{number}")
-        files[f"front/{number:03}.yaml"] = dump(spec).encode()
-        known = {"accuracy": one.accuracy, **one.figures}
-        records.append({"spec": json.loads(dump(spec, format="json")), **known})
-    files["front.json"] = (json.dumps(records, indent=2) + "\n").encode()
-    wanted = [(f"targets/{name}", name, one) for name, one in found.targets.items()]
-    best = next(iter(found.targets.values()), None)
-    for path, name, one in [*wanted, ("best", "best", best)] if best else []:
-        assert one is not None  # there is a best one
-        files |= _network(path, space, one.candidate, f"{space.name}_{name}", cut_out)
-    files["summary.json"] = (json.dumps(_summary(found), indent=2) + "\n").encode()
-    files["report.png"] = drawing(space.name, found, "png")
-    if found.outcome:
-        files["path.png"] = path_drawing(space.name, found.outcome, "png")
-    files["report.html"] = report(space.name, settings, found).encode()
-    for name, data in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        with replaced(folder / name) as temporary:
-            temporary.write_bytes(data)
-
-
-def _network(
-    path: str, space: SpaceSpec, candidate: Candidate, name: str, cut_out: CutOut | None
-) -> dict[str, bytes]:
-    """The files of a network: its spec, and its weights where a supernet has them."""
-    from efspec.spec.candidates import member
-    from efspec.spec.dump import dump
-
-    if cut_out is None:
-        return {f"{path}.yaml": dump(member(space, candidate, name)).encode()}
-    from efspec.pytorch.checkpoints import encode
-
-    spec, plan, state = cut_out(candidate, name)
-    weights = encode(plan, state, ".safetensors")
-    return {f"{path}.yaml": dump(spec).encode(), f"{path}.safetensors": weights}
-
-
-def _summary(found: Found) -> dict[str, Any]:
-    from efspec.search.runs import evaluation_as_dict
-
-    return {
-        "evaluated": len(found.evaluated),
-        "steps": len(found.outcome.steps) if found.outcome else None,
-        "ended": found.outcome.ended if found.outcome else None,
-        "targets": {name: evaluation_as_dict(one) for name, one in found.targets.items()},
-        "missed": list(found.missed),
-        "front": [evaluation_as_dict(one) for one in found.front],
-    }
-
-
-def _print(folder: Path, found: Found) -> None:
-    rows: list[list[Cell]] = []
-    for name, one in found.targets.items():
-        figures = [one.figures.get(metric) for metric in ("mes", "latency_ms", "params", "macs")]
-        file = str(folder / "targets" / f"{name}.yaml")
-        rows.append([name, f"{one.accuracy:.4f}", *figures, file])
-    if rows:
-        columns = ["target", "accuracy", "MES", "ms", "params", "MACs", "spec"]
-        print_table(columns, rows, f"{len(found.evaluated):,} networks were evaluated")
-    else:
-        typer.echo(f"{len(found.evaluated):,} networks were evaluated")
-    print_notes(f"no network was found for the target {name}" for name in found.missed)
-    typer.echo(f"report: {folder / 'report.html'}")

@@ -11,6 +11,7 @@ import typer
 
 from efspec.cli.console import print_notes, print_table
 from efspec.cli.options import (
+    DataRootOption,
     FromSizeOption,
     InputFormatOption,
     JsonOption,
@@ -18,6 +19,7 @@ from efspec.cli.options import (
     SetOption,
     SizeOption,
     SpecArgument,
+    WorkersOption,
     height_width,
     read_spec,
 )
@@ -84,12 +86,8 @@ def train(
             help="SPEC is a search space: train the supernet of its members, of V2's kind or V1's."
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of a data set of timm's.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, metavar="N", help="How many processes read images.")
-    ] = 0,
+    data_root: DataRootOption = None,
+    workers: WorkersOption = 0,
     json_: JsonOption = False,
     set_: SetOption = None,
     size: SizeOption = None,

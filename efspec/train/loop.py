@@ -19,7 +19,7 @@ from efspec.record import Record
 from efspec.train.loaders import Loaders, Share
 from efspec.train.losses import Loss
 from efspec.train.making import at, clip_gradients, make_ema, make_optimizer, make_scheduler
-from efspec.train.methods import Method, Moment
+from efspec.train.methods import Lesson, Method, Moment
 from efspec.train.rating import summed
 from efspec.train.recipe import RecipeSpec
 from efspec.train.state import Epoch, State
@@ -136,7 +136,8 @@ def train(
             with accelerator.autocast():
                 batch_loss = loss.of(images, labels)
             when = Moment(recipe.seed, at_step, at_step / (recipe.all_epochs * read.steps))
-            value = method.learn(parallel, images, batch_loss, accelerator.backward, when)
+            lesson = Lesson(images, batch_loss, accelerator.backward, when)
+            value = method.learn(parallel, lesson)
             if recipe.optimizer.clip is not None:
                 accelerator.unscale_gradients(stepping)
                 clip_gradients(module, recipe.optimizer.clip)

@@ -35,6 +35,22 @@ class Moment(Record):
     progress: float
 
 
+class Lesson(Record):
+    """A batch, and how to learn from it.
+
+    Attributes:
+        images: The images (B, C, H, W).
+        loss: The loss, of logits.
+        backward: What computes gradients.
+        moment: When this is.
+    """
+
+    images: Tensor
+    loss: Callable[[Logits], Tensor]
+    backward: Callable[[Tensor], object]
+    moment: Moment
+
+
 class Method(Protocol):
     """How a kind of network is trained."""
 
@@ -52,22 +68,12 @@ class Method(Protocol):
     def groups(self, module: nn.Module, recipe: RecipeSpec) -> list[dict[str, Any]]:
         """Its parameters in groups, as optimisers take them."""
 
-    def learn(
-        self,
-        parallel: nn.Module,
-        images: Tensor,
-        loss: Callable[[Logits], Tensor],
-        backward: Callable[[Tensor], object],
-        moment: Moment,
-    ) -> Tensor:
+    def learn(self, parallel: nn.Module, lesson: Lesson) -> Tensor:
         """The mean loss of a batch, whose gradients are added to the parameters'.
 
         Args:
             parallel: The module, as several processes share it.
-            images: The images (B, C, H, W).
-            loss: The loss, of logits.
-            backward: What computes gradients.
-            moment: When this is.
+            lesson: The batch.
         """
 
     def rate(self, module: nn.Module, read: Loaders, accelerator: Accelerator) -> Rating:
@@ -98,18 +104,10 @@ class Alone(Record):
         """See `Method`."""
         return parameter_groups(self.plan, module.named_parameters(), recipe)
 
-    def learn(
-        self,
-        parallel: nn.Module,
-        images: Tensor,
-        loss: Callable[[Logits], Tensor],
-        backward: Callable[[Tensor], object],
-        moment: Moment,
-    ) -> Tensor:
+    def learn(self, parallel: nn.Module, lesson: Lesson) -> Tensor:
         """See `Method`."""
-        del moment
-        value = loss(parallel(images))
-        backward(value)
+        value = lesson.loss(parallel(lesson.images))
+        lesson.backward(value)
         return value.detach()
 
     def rate(self, module: nn.Module, read: Loaders, accelerator: Accelerator) -> Rating:

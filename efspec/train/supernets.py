@@ -25,8 +25,7 @@ from efspec.supernet import (
 from efspec.supernet.layout import whole
 from efspec.train.groups import Treatment, grouped, treatments
 from efspec.train.loaders import Loaders
-from efspec.train.losses import Logits
-from efspec.train.methods import Moment
+from efspec.train.methods import Lesson
 from efspec.train.rating import Rating, rate
 from efspec.train.recipe import RecipeSpec, SupernetSpec
 
@@ -75,20 +74,17 @@ class _OfSupernets(Record):
 class Sandwich(_OfSupernets):
     """V2's: the largest member, the smallest and two random ones learn from each batch."""
 
-    def learn(
-        self,
-        parallel: nn.Module,
-        images: Tensor,
-        loss: Callable[[Logits], Tensor],
-        backward: Callable[[Tensor], object],
-        moment: Moment,
-    ) -> Tensor:
+    def learn(self, parallel: nn.Module, lesson: Lesson) -> Tensor:
         """See `Method`."""
         # Of all processes alike: they share gradients.
-        chance = random.Random(f"{moment.seed} {moment.step}")
-        picks = sandwich(supernet_of(parallel).layout.space, chance)
+        chance = random.Random(f"{lesson.moment.seed} {lesson.moment.step}")
         losses = accumulate(
-            parallel, images, picks, loss, distil=self.wanted.distil, backward=backward
+            parallel,
+            lesson.images,
+            sandwich(supernet_of(parallel).layout.space, chance),
+            lesson.loss,
+            distil=self.wanted.distil,
+            backward=lesson.backward,
         )
         return sum(losses[1:], losses[0]) / len(losses)
 
@@ -96,23 +92,13 @@ class Sandwich(_OfSupernets):
 class Mixture(_OfSupernets):
     """V1's: paths are mixed, ever less; statistics of members are found afterwards."""
 
-    def learn(
-        self,
-        parallel: nn.Module,
-        images: Tensor,
-        loss: Callable[[Logits], Tensor],
-        backward: Callable[[Tensor], object],
-        moment: Moment,
-    ) -> Tensor:
+    def learn(self, parallel: nn.Module, lesson: Lesson) -> Tensor:
         """See `Method`."""
         supernet = supernet_of(parallel)
         assert isinstance(supernet, MetaPaths)
-        wanted = self.wanted
-        supernet.temperature = temperature(
-            moment.progress, wanted.temperature[0], wanted.temperature[1]
-        )
-        value = loss(parallel(images))
-        backward(value)
+        supernet.temperature = temperature(lesson.moment.progress, *self.wanted.temperature)
+        value = lesson.loss(parallel(lesson.images))
+        lesson.backward(value)
         return value.detach()
 
 

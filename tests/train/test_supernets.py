@@ -18,7 +18,7 @@ from efspec.train.data import read_data
 from efspec.train.loaders import loaders
 from efspec.train.loop import Job, train
 from efspec.train.members import Members, across
-from efspec.train.methods import Moment
+from efspec.train.methods import Lesson, Moment
 from efspec.train.rating import top1
 from efspec.train.state import State
 from efspec.train.supernets import KINDS, method_of, supernet_groups
@@ -88,13 +88,13 @@ def test_what_a_step_draws_depends_on_its_number_alone() -> None:
     for step in (7, 7, 8):
         picks: list[tuple[int, ...]] = []
         torch.manual_seed(step)
-        method.learn(
-            Watched(),
+        lesson = Lesson(
             images,
             lambda logits: logits.square().mean(),  # type: ignore[union-attr]  # one head
             torch.Tensor.backward,
             Moment(seed=3, step=step, progress=0.0),
         )
+        method.learn(Watched(), lesson)
         seen.append(picks)
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
