@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efspec.cli.train_folder import go_on, supernet_files, train_into
+from efspec.errors import fail
 from efspec.record import Record
 
 if TYPE_CHECKING:
@@ -40,8 +41,17 @@ class Wanted(Record):
         """The supernet, untrained.
 
         Raises:
-            EfspecError: When its members do not tell the classes of the images apart.
+            EfspecError: When its members do not tell the classes of the images apart, or the recipe
+                wants a teacher.
         """
+        if self.recipe.distillation is not None:
+            raise fail(
+                "no-teacher",
+                "a supernet learns from no other network",
+                field="distillation",
+                fix="set the recipe's `distillation` to null; `supernet.distil` has the largest"
+                " member teach the others",
+            )
         from efspec.spec.candidates import largest, member
         from efspec.spec.resolve import resolve
         from efspec.train.data import check_fits
