@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,31 +95,26 @@ def write_whole(file: Path, text: str) -> None:
     os.replace(temporary, file)
 
 
-class appending:  # noqa: N801  used as a function is
-    """Appends lines to a file, each on the disk before the next step; a torn end is cut off."""
+@contextmanager
+def appending(file: Path) -> Iterator[Callable[[str], None]]:
+    """Append lines to a file, each on the disk before the next step; a torn end is cut off."""
+    data = file.read_bytes() if file.exists() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    with file.open("r+b" if file.exists() else "w+b") as stream:
+        stream.truncate(len(whole))
+        stream.seek(len(whole))
 
-    def __init__(self, file: Path) -> None:
-        data = file.read_bytes() if file.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]
-        self._file = file.open("r+b" if file.exists() else "w+b")
-        self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+        def write(line: str) -> None:
+            stream.write(line.encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
 
-    def __enter__(self) -> Callable[[str], None]:
-        return self._write
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def _write(self, line: str) -> None:
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        yield write
 
 
-class rewriting(appending):  # noqa: N801  as above
-    """Writes the lines of a file anew."""
-
-    def __init__(self, file: Path) -> None:
-        file.unlink(missing_ok=True)
-        super().__init__(file)
+@contextmanager
+def rewriting(file: Path) -> Iterator[Callable[[str], None]]:
+    """Write the lines of a file anew; see `appending`."""
+    file.unlink(missing_ok=True)
+    with appending(file) as write:
+        yield write

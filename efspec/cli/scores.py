@@ -12,7 +12,7 @@ import typer
 from efspec.cli.console import Cell, Milliseconds, print_rows, print_table
 from efspec.cli.files import replaced
 from efspec.cost import Row, Score, Summary
-from efspec.errors import fail
+from efspec.extras import need
 
 Scored = tuple[Summary, list[Row]]
 """What is known of a network as a whole, and its parts if they are wanted."""
@@ -135,15 +135,10 @@ def write_parquet(output: Path, scored: Iterable[Scored]) -> None:
     Raises:
         EfspecError: When pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
-    except ImportError:
-        raise fail(
-            "missing-package",
-            "Parquet files need pyarrow, which is not installed",
-            fix="pip install 'efspec[parquet]'",
-        ) from None
+    need("Parquet files need", "pyarrow", extra="parquet")
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
     types = {"name": pa.string(), "input": pa.string(), "hash": pa.string()}
     types |= dict.fromkeys(("latency_ms", "mes"), pa.float64())
     schema = pa.schema([(name, types.get(name, pa.int64())) for name in Summary.fields])

@@ -12,7 +12,7 @@ import typer
 from efspec.cli.console import ticking
 from efspec.cli.files import replaced, write_lines
 from efspec.cli.search_space import DeviceOption, SeedOption, SpaceArgument, compiled_for
-from efspec.errors import fail
+from efspec.extras import need
 
 if TYPE_CHECKING:
     from efspec.search import Candidates, CompiledSpace
@@ -138,15 +138,10 @@ def _csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _write_parquet(output: Path, rows: Iterator[dict[str, Any]]) -> None:
     from itertools import islice
 
-    try:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
-    except ImportError:
-        raise fail(
-            "missing-package",
-            "Parquet files need pyarrow, which is not installed",
-            fix="pip install 'efspec[parquet]'",
-        ) from None
+    need("Parquet files need", "pyarrow", extra="parquet")
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
     from efspec.search.arrays import DRAWN
 
     first = list(islice(rows, DRAWN))

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from efspec.cli.files import Content
-from efspec.errors import fail
+from efspec.extras import need
 from efspec.onnx.limits import OPSET, check_opset, check_size
 from efspec.record import Record
 
@@ -282,12 +281,7 @@ def _weights(of: Ingredients) -> Made:
 
 
 def _onnx(of: Ingredients) -> Made:
-    if find_spec("onnx") is None:
-        raise fail(
-            "missing-package",
-            "ONNX files need onnx, which is not installed",
-            fix="pip install 'efspec[onnx]'",
-        )
+    need("ONNX files need", "onnx", extra="onnx")
     check_opset(of.options.opset)  # before it takes long
     check_size(of.plan)
     plan, weights = of.deployed

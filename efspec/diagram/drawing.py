@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from efspec.diagram.style import DARK, LIGHT
-from efspec.errors import fail
+from efspec.extras import need
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,14 +23,7 @@ def check_matplotlib() -> None:
     Raises:
         EfspecError: When it is not installed.
     """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise fail(
-            "missing-package",
-            "plots need matplotlib, which is not installed",
-            fix="pip install 'efspec[plot]'",
-        )
+    need("plots need", "matplotlib", extra="plot")
 
 
 def drawn(make: Callable[[], Figure], form: Form) -> bytes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import numpy as np
 
 from efspec.deploy import Weights
-from efspec.errors import fail
+from efspec.extras import need
 from efspec.latency.caches import emptier
 from efspec.latency.runner import Runner, Setting, Timed, on_threads, protocol, timed
 from efspec.plan import Plan
@@ -23,13 +22,7 @@ def onnx_runner(setting: Setting) -> Iterator[Runner]:
     Raises:
         EfspecError: When onnx or onnxruntime is not installed.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise fail(
-            "missing-package",
-            f"measuring in onnxruntime needs {' and '.join(missing)}, not installed",
-            fix="pip install 'efspec[onnx]'",
-        )
+    need("measuring in onnxruntime needs", "onnx", "onnxruntime", extra="onnx")
     from efspec.onnx.emit import emit, encode
     from efspec.onnx.runtime import runtime_version, session
 

@@ -88,10 +88,12 @@ class Given:
         if value is None:
             return None
         # An integer may be longer than any float, and JSON's 1e999 is infinite.
-        if type(value) not in (int, float) or not 0 <= value < math.inf:  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong("a number from 0")
+        if not 0 <= value < math.inf:
             raise self.wrong("a number from 0")
         try:
-            return float(value)  # type: ignore[arg-type]
+            return float(value)
         except OverflowError:
             raise self.wrong("a number from 0") from None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from contextlib import suppress
-from importlib.util import find_spec
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from efspec.errors import fail
+from efspec.extras import need
 from efspec.search.evaluation import BudgetError, Evaluations, keeps_to
 from efspec.spec.candidates import Candidate, StageChoice, sample
 from efspec.spec.space import SpaceSpec
@@ -23,12 +26,7 @@ def check_pymoo() -> None:
     Raises:
         EfspecError: When it is not installed.
     """
-    if find_spec("pymoo") is None:
-        raise fail(
-            "missing-package",
-            "evolution needs pymoo, which is not installed",
-            fix="pip install 'efspec[search]'",
-        )
+    need("evolution needs", "pymoo", extra="search")
 
 
 def random_search(evaluations: Evaluations, budget: int, seed: int) -> None:
@@ -67,37 +65,16 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
     """
     check_pymoo()
     from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.core.evaluator import Evaluator
     from pymoo.core.problem import Problem
     from pymoo.operators.crossover.sbx import SBX
     from pymoo.operators.mutation.pm import PM
     from pymoo.operators.repair.rounding import RoundingRepair
     from pymoo.operators.sampling.rnd import IntegerRandomSampling
-    from pymoo.optimize import minimize
+    from pymoo.problems.static import StaticProblem
 
     space = evaluations.space.space
     genes = Genes(space)
-
-    class Members(Problem):  # type: ignore[misc]  # pymoo has no types
-        def __init__(self) -> None:
-            super().__init__(
-                n_var=len(genes.sizes),
-                n_obj=2,
-                n_ieq_constr=1,
-                xl=0,
-                xu=[n - 1 for n in genes.sizes],
-                vtype=int,
-            )
-
-        def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-            candidates = [genes.candidate([int(gene) for gene in row]) for row in x]
-            figures = evaluations.figures(candidates)
-            fits = [keeps_to(one, space.constraints) for one in figures]
-            made = iter(
-                evaluations.all([c for c, fit in zip(candidates, fits, strict=True) if fit])
-            )
-            found = [next(made) if fit else None for fit in fits]
-            out["F"] = [[-one.accuracy, -one.mes] if one else [0.0, 0.0] for one in found]
-            out["G"] = [[-1.0] if one else [1.0] for one in found]
 
     algorithm = NSGA2(
         pop_size=min(population, budget),
@@ -106,9 +83,41 @@ def nsga2(evaluations: Evaluations, budget: int, seed: int, population: int = PO
         mutation=PM(prob=0.3, eta=3.0, vtype=float, repair=RoundingRepair()),
         eliminate_duplicates=True,
     )
+    problem = Problem(
+        n_var=len(genes.sizes),
+        n_obj=2,
+        n_ieq_constr=1,
+        xl=0,
+        xu=[n - 1 for n in genes.sizes],
+        vtype=int,
+    )
+    # Candidates come again, and cost nothing then: generations are bounded besides.
+    algorithm.setup(problem, termination=("n_gen", 20 * budget), seed=seed, verbose=False)
     with suppress(BudgetError):
-        # Candidates come again, and cost nothing then: generations are bounded besides.
-        minimize(Members(), algorithm, ("n_gen", 20 * budget), seed=seed, verbose=False)
+        while algorithm.has_next():
+            generation = algorithm.ask()
+            rows = generation.get("X").tolist()
+            found = _objectives(evaluations, [genes.candidate(row) for row in rows])
+            Evaluator().eval(StaticProblem(problem, **found), generation)
+            algorithm.tell(infills=generation)
+
+
+def _objectives(
+    evaluations: Evaluations, candidates: Sequence[Candidate]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """What pymoo makes small, of each candidate (N, 2), and above 0 where it is not wanted (N, 1).
+
+    Raises:
+        BudgetError: When there are too few evaluations left.
+    """
+    wanted = evaluations.space.space.constraints
+    fits = [keeps_to(figures, wanted) for figures in evaluations.figures(candidates)]
+    made = iter(evaluations.all([c for c, fit in zip(candidates, fits, strict=True) if fit]))
+    found = [next(made) if fit else None for fit in fits]
+    return {
+        "F": np.array([[-one.accuracy, -one.mes] if one else [0.0, 0.0] for one in found]),
+        "G": np.array([[-1.0] if one else [1.0] for one in found]),
+    }
 
 
 class Genes:

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
 from torch import Tensor, nn
+from torch.nn import functional
 
 from efspec.spec.candidates import Candidate, largest, sample, smallest
 from efspec.spec.space import SpaceSpec
@@ -74,7 +74,7 @@ def cross_entropy(outputs: Outputs, taught: Outputs) -> Tensor:
     Each of two heads learns from the teacher's head of the same kind; it is their mean.
     """
     pairs = list(zip(_each(outputs), _each(taught), strict=True))
-    losses = [F.cross_entropy(own, other.detach().softmax(dim=-1)) for own, other in pairs]
+    losses = [functional.cross_entropy(own, other.detach().softmax(dim=-1)) for own, other in pairs]
     return sum(losses[1:], losses[0]) / len(losses)
 
 

@@ -93,6 +93,7 @@ class Alone(Record):
         module = module.to(accelerator.device)
         on_gpus = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
         if on_gpus and recipe.sync_batch_norm:
+            # PyTorch gives this one function no types.
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return module
 

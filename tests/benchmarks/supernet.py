@@ -13,8 +13,8 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
 from torch import Tensor, nn
+from torch.nn import functional
 
 import efspec
 from efspec.spec.candidates import Candidate, member
@@ -32,7 +32,7 @@ def loss_on(labels: Tensor) -> Callable[[Outputs], Tensor]:
 
     def loss(outputs: Outputs) -> Tensor:
         heads = outputs if isinstance(outputs, tuple) else (outputs,)
-        losses = [F.cross_entropy(head, labels) for head in heads]
+        losses = [functional.cross_entropy(head, labels) for head in heads]
         return sum(losses[1:], losses[0])
 
     return loss

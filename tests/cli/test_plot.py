@@ -77,7 +77,7 @@ def test_what_cannot_be_written_is_told(run: Run, tmp_path: Path, file: str) -> 
 
 
 def test_without_matplotlib_nothing_is_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("efspec.extras.find_spec", lambda name: None)
     result = run("score", "v2_s0", "--plot", "p.svg")
     assert (result.code, result.out) == (1, "")
     assert "error[missing-package]: plots need matplotlib" in result.err

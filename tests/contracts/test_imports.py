@@ -13,6 +13,7 @@ import efspec
 PACKAGE = Path(efspec.__file__).parent
 LEVELS = {
     "errors": 0,
+    "extras": 0,
     "record": 0,
     "resources": 0,
     "doctor": 3,

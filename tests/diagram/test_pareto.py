@@ -122,7 +122,7 @@ def test_points_beyond_counting_are_pixels() -> None:
 def test_without_matplotlib_the_command_that_installs_it_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("efspec.extras.find_spec", lambda name: None)
     with pytest.raises(EfspecError) as error:
         plot(cluster(2), LESS, LESS, "svg")
     (diagnostic,) = error.value.diagnostics

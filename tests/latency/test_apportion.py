@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,10 +42,10 @@ def plan_of(text: str) -> Plan:
     return resolve(loads(text))
 
 
-def packed(plan: Plan, folder: Path, **options: object) -> Package:
+def packed(plan: Plan, folder: Path, **options: Any) -> Package:
     network, weights = deployed(plan, build_module(plan, 0).state_dict())
     path = folder / "network.mlpackage"
-    pack(network, weights, PackageOptions(**options)).write(path)  # type: ignore[arg-type]
+    pack(network, weights, PackageOptions(**options)).write(path)
     return read_package(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from efspec.spec.candidates import Candidate, candidate_of, largest, member, sma
 from efspec.spec.space import Bound, Constraints
 from tests.search.worlds import accuracy, evaluations, world
 from tests.spec.test_spaces import SMALL, everything
+
+Baseline = Callable[[Evaluations, int, int], None]
 
 LARGER = SMALL.replace("[4, 8]", "[4, 8, 12]").replace("depth: [1, 2]", "depth: [1, 2, 3]")
 IMPORTANCES = [[3.0, 1.0, 2.0], [0.5, 4.0, 2.5]]
@@ -191,10 +194,10 @@ def test_searches_against_the_true_front(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("search", [random_search, nsga2])
-def test_baselines_depend_on_their_seed_alone(search: object, tmp_path: Path) -> None:
+def test_baselines_depend_on_their_seed_alone(search: Baseline, tmp_path: Path) -> None:
     def run(seed: int) -> list[Evaluation]:
         seen = evaluations(world(tmp_path, LARGER), budget=24)
-        search(seen, 24, seed)  # type: ignore[operator]  # it is one of the two
+        search(seen, 24, seed)
         return list(seen)
 
     assert run(1) == run(1)

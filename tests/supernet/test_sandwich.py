@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that everyone knows it by
 from torch import Tensor, nn
 from torch.distributed import destroy_process_group, init_process_group
+from torch.nn import functional
 
 from efspec.spec.candidates import largest, smallest
 from efspec.supernet import Slimmable, accumulate, sandwich
@@ -69,7 +69,7 @@ def test_the_largest_teaches_head_by_head() -> None:
     found.backward()
     assert all(y.grad is None for y in taught)
     single = cross_entropy(own[0], taught[0])
-    assert torch.equal(single, F.cross_entropy(own[0], taught[0].softmax(1)))
+    assert torch.equal(single, functional.cross_entropy(own[0], taught[0].softmax(1)))
 
 
 def test_backward_is_the_callers() -> None:
