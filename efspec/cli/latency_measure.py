@@ -78,10 +78,10 @@ def measure(
         str,
         typer.Option(metavar="ID", help="coreml: on the iPhone attached, signed by this team."),
     ] = "",
-    rounds: Annotated[int, typer.Option(min=4, help="How many rounds have to count.")] = 20,
+    rounds: Annotated[int, typer.Option(min=4, help="How many rounds have to count.")] = 12,
     together: Annotated[
-        int, typer.Option(min=1, help="Parts measured together; what kills this loses them.")
-    ] = 4,
+        int, typer.Option(min=1, help="Parts timed in turn: more go faster, and a kill loses more.")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
     again: Annotated[
         bool, typer.Option("--again", help="Measure also what the table has rows of.")
@@ -100,12 +100,13 @@ def measure(
     different weights; what one copy more takes is its latency, in which calling a network does
     not count. What remains for no copies is the table's `network`: the call, input and output.
 
-    A few parts at a time are timed in rounds, in random order. The first network's stem is timed
-    in every round: rounds in which it was slower than at its best are repeated. Each row says as
+    A part's networks are timed in rounds, in random order; the fastest call of a round is what
+    counts, as what disturbs a call only makes it slower. The first network's stem is timed in
+    every round: rounds in which it was slower than at its best are repeated. Each row says as
     `noise` by how much its samples contradict each other: the earlier and the later half, or 5
     copies and the line through 2 and 8. Above 0.05 the row is not written, and the exit code is 3.
 
-    The table is written as parts are done; called again, the command goes on with what is missing.
+    The table is written after each part; called again, the command goes on with what is missing.
     Leave the machine alone meanwhile.
     """
     from efspec.latency.device import MEASURED

@@ -1,16 +1,18 @@
 """Measuring parts of networks, in turn and in random order, until what is seen can be believed.
 
-A few parts are measured together, in rounds; each round times every network of theirs once, in an
-order of its own, so that what disturbs the machine falls on all alike. One network is the same in
-all rounds: by it a machine shows that it was slower for a while, and that round does not count.
+A few parts are measured together, in rounds; each round visits every network of theirs some times,
+in random order, so that what disturbs the machine falls on all alike, and takes the fastest call
+of each: what disturbs a call only makes it slower. One network is the same in all rounds: by it a
+machine shows that it was slower for a while, and that round does not count.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from random import Random
 from statistics import median
+from typing import TypeVar
 
 from efspec.latency.probe import Harness, Probe, probe_plan
 from efspec.latency.runner import Runner, Timed
@@ -31,12 +33,16 @@ from efspec.latency.weights import deployed_with_weights
 from efspec.plan.key import BlockKey
 from efspec.record import Node, Record
 
+NameT = TypeVar("NameT", bound=Hashable)
+
 SMALL = 0.1
 """Share of the watched network's part below which disagreement in nanoseconds is what counts."""
 WARM_UP = 2
 """Calls before a network is timed at all: memory is taken, kernels are chosen, code is compiled."""
+SWEEPS = 3
+"""How often a round visits each network."""
 MIN_CALLS, MAX_CALLS = 3, 9
-"""Of a network in a round, of which the median counts."""
+"""Of a network in a visit."""
 
 
 class Effort(Record):
@@ -44,18 +50,18 @@ class Effort(Record):
 
     Attributes:
         rounds: How many rounds have to count.
+        together: How many parts are measured together; what kills the process loses them.
         limit: How many rounds there are at most, for the times of each one that counts.
         copies: How many copies of a part; the first and the last give its latency, and those
             between show whether it lies on a line.
-        together: How many parts are measured together; what kills the process loses them.
-        visit_ns: About how long to time a network in a round.
+        visit_ns: About how long to time a network in a visit.
         seed: Seed of the order.
     """
 
-    rounds: int = 20
+    rounds: int
+    together: int
     limit: int = 3
     copies: tuple[int, ...] = (2, 5, 8)
-    together: int = 4
     visit_ns: int = 5_000_000
     seed: int = 0
 
@@ -147,11 +153,11 @@ def network_figure(watched: Sequence[Times]) -> Figure:
 
 
 class Visited:
-    """A loaded network, which is called some times in each round.
+    """A loaded network, which is called some times in each visit.
 
     Args:
         timed: Calls it.
-        visit_ns: About how long to time it in a round.
+        visit_ns: About how long to time it in a visit.
         empty: Empties the caches; None to find in them what the call before has left.
     """
 
@@ -164,15 +170,24 @@ class Visited:
         self._calls = min(max(MIN_CALLS, visit_ns // max(timed(), 1)), MAX_CALLS)
 
     def visit(self) -> float:
-        """The median of some calls."""
+        """The fastest of some calls."""
         if self._empty is None:
             self._timed()  # fetches into the caches what fits there
-        return median(self._call() for _ in range(self._calls))
+        return min(self._call() for _ in range(self._calls))
 
     def _call(self) -> int:
         if self._empty is not None:
             self._empty()
         return self._timed()
+
+
+def fastest(networks: Mapping[NameT, Visited], random: Random) -> dict[NameT, float]:
+    """One round: of each network, the fastest of its visits."""
+    names = list(networks)
+    seen = dict.fromkeys(names, float("inf"))
+    for name in (one for _ in range(SWEEPS) for one in random.sample(names, len(names))):
+        seen[name] = min(seen[name], networks[name].visit())
+    return seen
 
 
 _Loaded = dict[int, Visited]
@@ -225,13 +240,16 @@ def _harnesses(batch: Sequence[Probe]) -> list[Harness]:
 
 
 def _round(loaded: dict[Harness, _Loaded], random: Random) -> _Round:
-    """One visit to each network, in random order."""
-    visits = [(harness, copies) for harness, one in loaded.items() for copies in one]
-    random.shuffle(visits)
-    seen: dict[Harness, dict[int, float]] = {harness: {} for harness in loaded}
-    for harness, copies in visits:
-        seen[harness][copies] = loaded[harness][copies].visit()
-    return dict(seen)
+    networks = {
+        (harness, copies): visited
+        for harness, one in loaded.items()
+        for copies, visited in one.items()
+    }
+    seen = fastest(networks, random)
+    return {
+        harness: {copies: seen[harness, copies] for copies in one}
+        for harness, one in loaded.items()
+    }
 
 
 def _enough(found: _Rounds, batch: Sequence[Probe], watch: Harness, effort: Effort) -> bool:

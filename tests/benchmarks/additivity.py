@@ -7,7 +7,7 @@ of the first table, and the median of its own runs; and the two tables.
     python -m tests.benchmarks.additivity torch
     python -m tests.benchmarks.additivity onnxruntime --rounds 8 --specs 20   # a quick look
 
-It takes about ten minutes on one core for each runtime, and writes what it has seen into
+It takes about half an hour on one core for each runtime, and writes what it has seen into
 `build/additivity`: samples as JSON, a line per network as CSV, and a plot.
 """
 
@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gc
 import json
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -30,7 +28,7 @@ import efspec
 from efspec.diagram.drawing import drawn
 from efspec.diagram.style import LIGHT
 from efspec.latency.device import Device
-from efspec.latency.measure import Effort, Visited, measure, network_figure, steps
+from efspec.latency.measure import Effort, Visited, fastest, measure, network_figure, steps
 from efspec.latency.probe import Harness, probe_plan, reference, wanted
 from efspec.latency.runner import Runner, Setting
 from efspec.latency.runtimes import RUNTIMES, runner
@@ -42,10 +40,8 @@ from efspec.spec.candidates import Candidate, member, part_specs, sample
 from efspec.spec.space import SpaceSpec
 from efspec.spec.spaces import read_space
 
-ATTEMPTS = 4
-"""How often networks have a turn until one counts in which the machine was as fast as before."""
-TOGETHER = 5
-"""Whole networks that are loaded and timed in turn."""
+PARTS = 4
+"""Parts that are timed in turn; networks are all timed in turn."""
 
 
 def covering(space: SpaceSpec) -> list[Plan]:
@@ -122,46 +118,34 @@ def measured_table(cover: list[Plan], running: Runner, effort: Effort) -> Table:
 def measured_wholes(
     plans: list[Plan], table: Table, watch: Harness, running: Runner, effort: Effort
 ) -> tuple[list[Whole], float]:
-    """Networks timed as wholes as parts are, and what the watched network took meanwhile."""
+    """Networks timed as wholes as parts are, and what the watched network took meanwhile.
+
+    They are timed in turn, all of them in each round, so that what disturbs falls on all alike.
+    """
     random = Random(effort.seed)
     device = Device(table.table)
-    found: list[Whole] = []
-    all_watched: list[float] = []
 
     def load(one: Plan, empty: Callable[[], None] | None = None) -> Visited:
         return Visited(running.load(*deployed_with_weights(one)), effort.visit_ns, empty)
 
     # Networks are called in a row, as anyone would; what is watched, as it was before.
     watching = load(probe_plan(watch, effort.copies[-1]), running.empty)
-    starts = range(0, len(plans), TOGETHER)
-    waiting = deque((plans[start : start + TOGETHER], 0) for start in starts)
-    while waiting:
-        gc.collect()
-        batch, attempt = waiting.popleft()
-        loaded = [load(one) for one in batch]
-        samples: list[list[float]] = [[] for _ in batch]
-        watched: list[float] = []
-        for number in range(effort.rounds * effort.limit):
-            say(f"{batch[0].name} to {batch[-1].name}: round {number + 1}")
-            watched.append(watching.visit())
-            for i in random.sample(range(len(batch)), len(batch)):
-                samples[i].append(loaded[i].visit())
-            if sum(steady(watched, table.best)) >= effort.rounds:
-                break
-        counts = steady(watched, table.best)
-        if sum(counts) < effort.rounds and attempt < ATTEMPTS - 1:
-            # The machine is slower now than it was; the networks have their turn again later.
-            waiting.append((batch, attempt + 1))
-            continue
-        counts = counts if any(counts) else [True] * len(counts)
-        all_watched += [ns for ns, good in zip(watched, counts, strict=True) if good]
-        for one, times in zip(batch, samples, strict=True):
-            kept = [ns for ns, good in zip(times, counts, strict=True) if good]
-            latency = device(one)
-            predicted = sum(piece.ns for piece in latency.pieces())
-            macs = efspec.score(one).macs
-            found.append(Whole(one.name, macs, predicted, kept, len(times) - len(kept)))
-    return found, median(all_watched)
+    loaded = dict(enumerate([watching, *(load(one) for one in plans)]))
+    rounds: list[dict[int, float]] = []
+    counts: list[bool] = []
+    while sum(counts) < effort.rounds and len(rounds) < effort.rounds * effort.limit:
+        say(f"networks: round {len(rounds) + 1}")
+        rounds.append(fastest(loaded, random))
+        counts = steady([one[0] for one in rounds], table.best)
+    # Without a round in which the machine was as fast as before, all of them are what there is.
+    kept = [one for one, good in zip(rounds, counts, strict=True) if good] or rounds
+    found = []
+    for number, plan in enumerate(plans, start=1):
+        predicted = sum(piece.ns for piece in device(plan).pieces())
+        samples = [one[number] for one in kept]
+        macs = efspec.score(plan).macs
+        found.append(Whole(plan.name, macs, predicted, samples, len(rounds) - len(kept)))
+    return found, median(one[0] for one in kept)
 
 
 def tau(xs: list[float], ys: list[float]) -> float:
@@ -231,14 +215,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runtime", choices=RUNTIMES)
     parser.add_argument("--specs", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--limit", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--warm", action="store_true", help="do not empty caches before calls")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/additivity"))
     given = parser.parse_args()
-    effort = Effort(rounds=given.rounds, limit=given.limit, seed=given.seed)
+    effort = Effort(rounds=given.rounds, together=PARTS, limit=given.limit, seed=given.seed)
     space = read_space("v2")
     cover = covering(space)
     plans = sampled(space, given.specs, given.seed)

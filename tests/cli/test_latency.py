@@ -7,20 +7,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 from unittest import mock
-from unittest.mock import ANY
 
 import pytest
-import yaml
-from PIL import Image
 
 import efspec
-from efspec import resources
 from efspec.cli import files
 from efspec.cli.latency_measure import table_name
 from efspec.latency import runtimes
 from efspec.latency.devices import dump_table, read_table
-from efspec.latency.packages import COPIES
-from efspec.latency.probe import wanted
 from efspec.latency.table import DeviceTable
 from efspec.plan import parts
 from efspec.plan.key import block_key, parse_key
@@ -218,152 +212,6 @@ def test_names_of_tables_follow_from_their_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefer", "row"),
-    [("first", (500, "fitted")), ("last", (300, "fitted")), ("measured", (400, "measured"))],
-)
-def test_merge_takes_what_is_preferred(
-    run: Run, tmp_path: Path, prefer: str, row: tuple[int, str]
-) -> None:
-    key, other = (f"FFN(hidden_dim={n}; act=gelu) @ 4x8x8" for n in (4, 8))
-    rows = [{key: figure(500, "fitted")}, {key: figure(400)}, {key: figure(300, "fitted")}]
-    rows[1][other] = figure(900)
-    for number, one in enumerate(rows):
-        table = DeviceTable(efspec=1, name="one", protocol=PROTOCOL, rows=one)
-        (tmp_path / f"{number}.yaml").write_text(dump_table(table))
-    files_ = [f"{number}.yaml" for number in range(3)]
-    assert run("latency", "merge", *files_, "-o", "all.yaml").code == 1
-    assert not (tmp_path / "all.yaml").exists()
-    result = run("latency", "merge", *files_, "-o", "all.yaml", "--prefer", prefer)
-    assert (result.code, result.out) == (0, "")
-    merged = read_table(tmp_path / "all.yaml")
-    assert (merged.rows[key].p50_ns, merged.rows[key].method) == row
-    assert merged.rows[other].p50_ns == 900
-    assert merged.name == "all"
-
-
-def test_merging_a_table_with_itself_changes_nothing(run: Run, tiny: Path, tmp_path: Path) -> None:
-    table = table_of(efspec.resolve(efspec.load(tiny)), ns=lambda key: 7)
-    (tmp_path / "bench.yaml").write_text(dump_table(table))
-    assert run("latency", "merge", "bench.yaml", "bench.yaml", "-o", "-").out == dump_table(table)
-
-
-def test_show_tells_every_row(run: Run, tiny: Path, tmp_path: Path) -> None:
-    plan = efspec.resolve(efspec.load(tiny))
-    table = table_of(plan, ns=lambda key: 1_234_567).model_copy(update={"network": figure(5000)})
-    (tmp_path / "t.yaml").write_text(dump_table(table))
-    shown = run("latency", "show", "t.yaml").out
-    assert shown.startswith("bench: A bench, Linux, torch, cpu, fp32, batch 1\n")
-    assert all(key in shown for key in table.rows)
-    assert "network" in shown
-    assert "0.005" in shown
-    as_json = json.loads(run("latency", "show", "t.yaml", "--json").out)
-    assert DeviceTable.model_validate(as_json) == table
-
-
-def test_show_tells_how_a_model_compares_with_networks(run: Run) -> None:
-    shown = run("latency", "show", "iphone12").out
-    model = read_table("iphone12").model
-    assert model
-    for one in (*model.residuals, *model.checks):
-        assert one.network in shown
-    assert f"median error {model.held_out[0].median:.1%}" in shown
-    assert all(f"open: {sentence}" in shown for sentence in model.undetermined)
-
-
-def test_merge_keeps_one_cost_model(run: Run, tmp_path: Path) -> None:
-    fitted = read_table("iphone12")
-    assert fitted.model
-    key = "FFN(hidden_dim=4; act=gelu) @ 4x8x8"
-    rows = DeviceTable(efspec=1, name="rows", protocol=fitted.protocol, rows={key: figure(400)})
-    (tmp_path / "rows.yaml").write_text(dump_table(rows))
-    assert run("latency", "merge", "rows.yaml", "iphone12", "-o", "all.yaml").code == 0
-    merged = read_table(tmp_path / "all.yaml")
-    assert (merged.model, merged.rows) == (fitted.model, rows.rows)
-    other = fitted.model.model_copy(update={"undetermined": ()})
-    (tmp_path / "b.yaml").write_text(dump_table(fitted.model_copy(update={"model": other})))
-    result = run("latency", "merge", "iphone12", "b.yaml", "-o", "all.yaml")
-    assert result.code == 1
-    assert "error[conflicting-rows]: model: " in result.err
-    for prefer, model in (("first", fitted.model), ("last", other)):
-        run("latency", "merge", "iphone12", "b.yaml", "-o", "all.yaml", "--prefer", prefer)
-        assert read_table(tmp_path / "all.yaml").model == model
-
-
-@pytest.mark.parametrize("form", ["svg", "png"])
-def test_show_plots_width_and_resolution(run: Run, tmp_path: Path, form: str) -> None:
-    rows = {
-        f"FFN(hidden_dim={4 * width}; act=gelu) @ {width}x{side}x{side}": figure(
-            width * side * side, spread=width
-        )
-        for width in (32, 48, 64)
-        for side in (14, 28)
-    }
-    table = DeviceTable(efspec=1, name="one", protocol=PROTOCOL, rows=rows)
-    (tmp_path / "t.yaml").write_text(dump_table(table))
-    assert run("latency", "show", "t.yaml", "--plot", f"plot.{form}").code == 0
-    plot = tmp_path / f"plot.{form}"
-    if form == "png":
-        with Image.open(plot) as image:
-            assert image.size[0] > 500
-        return
-    text = plot.read_text()
-    assert all(word in text for word in ("FFN", "14x14, ratio 4", "28x28, ratio 4", "channels"))
-    first = plot.read_bytes()
-    run("latency", "show", "t.yaml", "--plot", f"plot.{form}")
-    assert plot.read_bytes() == first
-
-
-def test_probes_are_packages_with_a_manifest(run: Run, tiny: Path, tmp_path: Path) -> None:
-    plan = efspec.resolve(efspec.load(tiny))
-    table = table_of(plan, ns=lambda key: 7)
-    missing = [text for text in table.rows if text.startswith(("FFN", "Downsample"))]
-    rows = {text: row for text, row in table.rows.items() if text not in missing}
-    (tmp_path / "t.yaml").write_text(dump_table(table.model_copy(update={"rows": rows})))
-    assert run("latency", "probes", "t.yaml", "tiny.yaml", "-o", "probes").code == 0
-    manifest = json.loads((tmp_path / "probes/manifest.json").read_text())
-    assert (manifest["efspec"], manifest["device"]) == (1, "bench")
-    packages = manifest["packages"]
-    assert {(one["key"], one["copies"]) for one in packages} == {
-        (text, copies) for text in missing for copies in COPIES
-    }
-    kinds = {one["key"].partition("(")[0]: one["kind"] for one in packages}
-    assert kinds == {"FFN": "chain", "Downsample": "parallel"}
-    found = {path.name for path in (tmp_path / "probes").iterdir()}
-    assert found == {one["file"] for one in packages} | {"manifest.json", "GUIDE.md"}
-    guide = (tmp_path / "probes/GUIDE.md").read_text()
-    assert packages[0]["file"] in guide
-    assert "efspec latency import" in guide
-    convolutions = {one["copies"]: _ops(tmp_path / "probes" / one["file"]) for one in packages[:3]}
-    assert [convolutions[copies] for copies in COPIES] == [
-        copies * convolutions[1] for copies in COPIES
-    ]
-
-
-def _ops(package: Path) -> int:
-    """How many convolutions a package holds."""
-    import coremltools as ct
-
-    program = ct.utils.load_spec(str(package)).mlProgram
-    (block,) = program.functions["main"].block_specializations.values()
-    return sum(op.type == "conv" for op in block.operations)
-
-
-def test_probes_for_a_new_device_are_of_all_parts(run: Run, tmp_path: Path) -> None:
-    changes = ["head={type: features, stages: [3], norm: none}", "input.size=32"]
-    sets = [word for change in changes for word in ("--set", change)]
-    result = run("latency", "probes", "new.yaml", "v1_l1", *sets, "-o", "probes")
-    assert result.code == 0
-    plan = efspec.resolve(efspec.load("v1_l1", set=changes))
-    manifest = json.loads((tmp_path / "probes/manifest.json").read_text())
-    conversions = {key.text for key, one in wanted([plan]).items() if len(one.probe.terms) > 1}
-    assert {one["key"] for one in manifest["packages"]} | conversions == {
-        key.text for key in wanted([plan])
-    }
-    assert conversions
-    assert all(f"note: {key}: no package can measure it" in result.err for key in conversions)
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
         ["list"],
@@ -412,37 +260,3 @@ def test_help_of_all(run: Run) -> None:
         result = run("latency", command, "--help")
         assert (result.code, result.err) == (0, "")
         assert result.out.startswith(f"Usage: efspec latency {command} [OPTIONS]")
-
-
-POINTS = resources.folder("specs") / "devices" / "iphone12-points.yaml"
-
-
-def test_fit_gives_the_shipped_device(run: Run, tmp_path: Path) -> None:
-    result = run("latency", "fit", POINTS, "-o", "fitted.yaml", "--rows", "v2_s0")
-    assert result.code == 0
-    assert result.out.startswith("iphone12: 13 networks, ")
-    assert "unseen at 224: median error" in result.out
-    fitted, shipped = read_table(tmp_path / "fitted.yaml"), read_table("iphone12")
-    assert (fitted.model, fitted.network) == (shipped.model, shipped.network)
-    plan = efspec.resolve(efspec.load("v2_s0"))
-    assert set(fitted.figures) == {block_key(plan, part) for part in parts(plan)}
-    assert {one.method for one in fitted.rows.values()} == {"fitted"}
-    own = json.loads(run("score", "v2_s0", "--device", "fitted.yaml", "--json").out)
-    known = json.loads(run("score", "v2_s0", "--device", "iphone12", "--json").out)
-    assert own["latency_ms"] == known["latency_ms"]
-
-
-def test_fit_prints_json_or_a_table(run: Run) -> None:
-    report = json.loads(run("latency", "fit", POINTS, "--json").out)
-    assert report["name"] == "iphone12"
-    text = run("latency", "fit", POINTS, "-o", "-").out
-    assert yaml.safe_load(text)["model"] == report["model"] | {"terms": ANY}
-    assert run("latency", "fit", POINTS, "--rows", "v2_s0").code == 2
-
-
-def test_scores_beyond_a_model_say_so(run: Run) -> None:
-    assert run("score", "v2_s0", "--device", "iphone12").err == ""
-    larger = run("score", "v2_s0", "--size", "640", "--device", "iphone12")
-    assert larger.code == 0
-    expected = "note: beyond what the model of iphone12 was fitted to: an image of 640x640"
-    assert larger.err.startswith(expected)
