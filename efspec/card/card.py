@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from markupsafe import Markup
 
 from efspec.card.snippets import pytorch, swift
@@ -15,7 +15,7 @@ from efspec.deploy import deploy
 from efspec.diagram import mermaid, svg
 from efspec.plan import Plan
 from efspec.record import Node, Record
-from efspec.resources import folder
+from efspec.templates import environment
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
 """What Markdown may read as more than itself."""
@@ -112,16 +112,9 @@ def _render(card: Card, template: str, picture: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(folder("templates")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=select_autoescape(["html.jinja"]),
-    )
-    environment.filters.update(plain=_plain, size=_size, fence=_fence, amount=_amount)
-    return environment
+    made = environment()
+    made.filters.update(plain=_plain, size=_size, fence=_fence, amount=_amount)
+    return made
 
 
 def _plain(text: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from efspec.codegen.layout import docstring, signature
 from efspec.codegen.naming import class_name
 from efspec.codegen.network import NetworkWriter
 from efspec.errors import fail
 from efspec.plan import Plan
-from efspec.resources import folder
+from efspec.templates import environment
 
 GENERATED_FORMAT = 1
 """Raised when the same spec gives different source than before."""
@@ -36,9 +36,9 @@ def generate(plan: Plan, templates: Path | None = None) -> str:
     if templates is not None and not templates.is_dir():
         raise fail("no-such-folder", "there is no such folder of templates", file=str(templates))
     writer = NetworkWriter(plan, class_name(plan.name), _summary(plan))
-    environment = _shipped() if templates is None else _environment(templates)
+    found = _shipped() if templates is None else _environment(templates)
     try:
-        return environment.get_template(_TEMPLATE).render(
+        return found.get_template(_TEMPLATE).render(
             plan=plan,
             network=writer.network,
             classes=[c for c in writer.classes.values() if c.name != writer.network.name],
@@ -77,12 +77,6 @@ def _shipped() -> Environment:
 
 
 def _environment(*templates: Path) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([*templates, folder("templates")]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(signature=signature, docstring=docstring)
-    return environment
+    made = environment(*templates)
+    made.globals.update(signature=signature, docstring=docstring)
+    return made

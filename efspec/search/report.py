@@ -9,7 +9,6 @@ from efspec.diagram.cloud import cloud
 from efspec.diagram.drawing import Form
 from efspec.diagram.pareto import Axis, Point
 from efspec.diagram.path import Line, Row, path
-from efspec.resources import folder
 from efspec.search.joint import Outcome
 from efspec.search.runs import Found, Settings
 from efspec.spec.candidates import StageChoice
@@ -140,15 +139,8 @@ def _figure(value: float) -> str:
 
 @cache
 def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from efspec.templates import environment
 
-    environment = Environment(
-        loader=FileSystemLoader(folder("templates")),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["figure"] = _figure
-    return environment
+    made = environment()
+    made.filters["figure"] = _figure
+    return made

@@ -27,6 +27,7 @@ LEVELS = {
     "codegen": 3,
     "deploy": 3,
     "diagram": 3,
+    "templates": 3,
     "pytorch": 4,
     "coreml": 4,
     "onnx": 4,
