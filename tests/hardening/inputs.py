@@ -8,56 +8,28 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import json
 import math
-import pickle
 import random
-import struct
-import zipfile
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple
 
 from tests.cli.conftest import TINY
+from tests.hardening.checkpoints import safetensors_file, torch_file
+from tests.hardening.damage import FIELDS, SCALARS, damaged
 from tests.hardening.nasty import TEXTS
 
 CHUNKS = 20
 PER_CHUNK = 520
 """A few more than are needed: some turn out the same."""
-SENTINEL = "sentinel"
-"""What code in a pickle would make, in the working directory."""
 
-FIELDS: dict[str, Any] = {
-    "efspec": 1,
-    "name": "tiny",
-    "input": {"size": 32},
-    "defaults": {"act": "gelu", "drop_path": {"linear": 0.1}},
-    "stem": {"type": "conv_stem", "width": 8},
-    "stages": [
-        {"width": 8, "blocks": [{"type": "ffn", "repeat": 2, "expansion_ratio": [2, 3]}]},
-        {
-            "width": 16,
-            "downsample": {"type": "attention", "num_heads": 2, "key_dim": 4},
-            "blocks": [{"type": "attn_ffn", "num_heads": 2, "key_dim": 4, "stride": 2}],
-        },
-    ],
-    "head": {"type": "linear", "classes": 10},
-}
 MES = (
     "score: 100\nterms:\n  params: {unit: 3.0e+6, exponent: -0.5}\n  macs: {unit: 1, exponent: 1}\n"
 )
 IMPORTED = json.dumps(
     {"width": [32, 48, 96, 176], "depth": [2, 2, 6, 4], "expansion_ratios": 4, "vit_num": 2}
 )
-SCALARS = [
-    ".nan", ".inf", "-.inf", "NaN", "Infinity", "-1", "0", "1e400", "1e-400", "-0.0",
-    "99999999999999999999", "65536", "65537", "1024", "1025", "4096", "4097", "8192", "8193",
-    "1000001", "0x7fffffff", "0o777", "0.5", "null", "~", "true", "yes", "{}", "[]", "[[]]",
-    "[1,2,3]", "{a:", "1}", "*x", "&x", "!!python/object/apply:os.system", "!!binary", "!!set", "-",
-    "?", ":", "|", ">", "'", '"', "<<",
-]  # fmt: skip
 VALUES: list[object] = [
     *(math.nan, math.inf, -math.inf, -1, 0, 10**30, 10**500, -0.0, 1e-320, 2**31, 2**63),
     *(65537, 1025, 4097, 8193, None, True, [], {}, [[]], [1, 2, 3], {"a": 1}, "", "inherit", "x"),
@@ -93,68 +65,16 @@ def inputs(chunk: int) -> list[Input]:
     return [*made, *(Input("yaml", bomb(rng)) for bomb in bombs)]
 
 
-def _damaged(rng: random.Random, text: str) -> bytes:
-    """A text after several changes, in its words, its lines, its characters and its bytes."""
-    for _ in range(rng.randint(2, 6)):
-        at, end = sorted(rng.randrange(len(text) + 1) for _ in range(2))
-        lines = text.split("\n")
-        line = rng.randrange(len(lines))
-        match rng.randrange(9):
-            case 0:
-                text = text[:at] + rng.choice(SCALARS) + text[at + rng.randrange(4) :]
-            case 1:
-                text = text[:at] + rng.choice(TEXTS[:-1]) + text[at:]
-            case 2:
-                text = text[:at] + text[min(end, at + 20) :]
-            case 3:
-                text = text[:end] + text[at:end] + text[end:]
-            case 4:
-                lines[line] = " " * rng.randrange(9) + lines[line].lstrip()
-                text = "\n".join(lines)
-            case 5:
-                lines.insert(line, lines[rng.randrange(len(lines))])
-                text = "\n".join(lines)
-            case 6:
-                words = text.split(" ")
-                words[rng.randrange(len(words))] = rng.choice(SCALARS)
-                text = " ".join(words)
-            case 7:
-                text = (
-                    text[:at]
-                    + chr(rng.choice([rng.randrange(256), rng.randrange(0x110000)]))
-                    + text[at:]
-                )
-            case _:
-                text = text[:end] if rng.random() < 0.3 else text
-    data = text.encode("utf-8", "surrogatepass")
-    match rng.randrange(24):
-        case 0:
-            return b"\xef\xbb\xbf" * rng.randrange(3) + data
-        case 1:
-            return text.encode("utf-16", "surrogatepass")
-        case 2:
-            return _flipped(rng, data)
-    return data
-
-
-def _flipped(rng: random.Random, data: bytes) -> bytes:
-    changed = bytearray(data)
-    for _ in range(rng.randint(1, 12)):
-        if changed:
-            changed[rng.randrange(len(changed))] = rng.randrange(256)
-    return bytes(changed)
-
-
 def _yaml(rng: random.Random) -> bytes:
-    return _damaged(rng, TINY if rng.random() < 0.7 else json.dumps(FIELDS, indent=1))
+    return damaged(rng, TINY if rng.random() < 0.7 else json.dumps(FIELDS, indent=1))
 
 
 def _json(rng: random.Random) -> bytes:
-    return _damaged(rng, json.dumps(FIELDS, indent=rng.choice([None, 1])))
+    return damaged(rng, json.dumps(FIELDS, indent=rng.choice([None, 1])))
 
 
 def _json_lines(rng: random.Random) -> bytes:
-    return b"\n".join(_damaged(rng, json.dumps(FIELDS)) for _ in range(rng.randint(1, 3)))
+    return b"\n".join(damaged(rng, json.dumps(FIELDS)) for _ in range(rng.randint(1, 3)))
 
 
 def _random_yaml(rng: random.Random) -> bytes:
@@ -227,162 +147,6 @@ def _name(rng: random.Random) -> str:
     )
 
 
-@cache
-def _checkpoint(form: str) -> bytes:
-    import torch
-    from safetensors.torch import save
-
-    import efspec
-
-    state = efspec.build(efspec.load(FIELDS)).state_dict()
-    if form == "safetensors":
-        return save(state)
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
-
-
-def _torch(rng: random.Random) -> bytes:
-    data = _checkpoint("zip")
-    match rng.randrange(5):
-        case 0:
-            return data[: rng.randrange(len(data))]
-        case 1:
-            return _flipped(rng, data[:700]) + data[700:]
-        case 2:
-            return rng.choice([_with_pickle, lambda pickled, rng: pickled])(_code(rng), rng)
-        case 3:
-            return _with_pickle(_flipped(rng, _pickle_of(_checkpoint("zip"))), rng)
-        case _:
-            return _other_objects(rng)
-
-
-def _with_pickle(pickled: bytes, rng: random.Random) -> bytes:
-    """A checkpoint whose description is another one, now and then squeezed."""
-    buffer = io.BytesIO()
-    squeezed = zipfile.ZIP_DEFLATED if rng.random() < 0.2 else zipfile.ZIP_STORED
-    with (
-        zipfile.ZipFile(io.BytesIO(_checkpoint("zip"))) as old,
-        zipfile.ZipFile(buffer, "w", squeezed) as new,
-    ):
-        for name in old.namelist():
-            new.writestr(
-                zipfile.ZipInfo(name),
-                pickled if name.endswith("data.pkl") else old.read(name),
-                squeezed,
-            )
-    return buffer.getvalue()
-
-
-def _pickle_of(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return archive.read(next(n for n in archive.namelist() if n.endswith("data.pkl")))
-
-
-class _Calls:
-    """Pickles as a call."""
-
-    def __init__(self, function: str, arguments: tuple[object, ...]) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
-        import importlib
-
-        module, _, name = self.call[0].rpartition(".")
-        return getattr(importlib.import_module(module), name), self.call[1]
-
-
-def _code(rng: random.Random) -> bytes:
-    """A pickle that makes a file when it is loaded without care, or asks for gigabytes."""
-    mark = rng.random()
-    make = f"open({SENTINEL!r}, 'w').write('{mark}')"
-    call = rng.choice(
-        [
-            _Calls("os.system", (f"echo {mark} > {SENTINEL}",)),
-            _Calls("builtins.eval", (make,)),
-            _Calls("builtins.exec", (make,)),
-            _Calls("subprocess.getoutput", (f"echo {mark} > {SENTINEL}",)),
-            _Calls("os.mkdir", (SENTINEL,)),
-            _Calls("builtins.bytearray", (2**31 + rng.randrange(2**31),)),
-        ]
-    )
-    value = rng.choice(
-        [call, {"model": call}, {"a": [call]}, {"state_dict": {"w": call}}, (mark, call)]
-    )
-    return pickle.dumps(value, rng.choice([0, 1, 2, 3, 4, 5]))
-
-
-def _other_objects(rng: random.Random) -> bytes:
-    import torch
-
-    state: dict[Any, Any] = torch.load(io.BytesIO(_checkpoint("zip")), weights_only=True)
-    key = rng.choice(sorted(state))
-    old = state[key]
-    others: list[Callable[[], Any]] = [
-        lambda: None,
-        lambda: [1, {"a": state}],
-        lambda: "text",
-        lambda: {"nested": old},
-        lambda: old.to(torch.complex64),
-        lambda: old.to("meta"),
-        lambda: torch.zeros(1).expand(2**40),
-        lambda: old.float().to_sparse(),
-        lambda: torch.zeros(rng.randrange(1, 50), rng.randrange(50)),
-        lambda: old.reshape(-1)[:-1],
-    ]
-    match rng.randrange(4):
-        case 0:
-            state[rng.choice([1, None, 2.5, (), rng.choice(TEXTS[:40])])] = old + rng.random()
-        case 1:
-            del state[key]
-            state[f"{key}{rng.random()}"] = old
-        case _:
-            state[key] = rng.choice(others)()
-            state["epoch"] = rng.random()
-    whole = rng.choice([state, {"model": state}, [state], {"model": {"model": state}}])
-    buffer = io.BytesIO()
-    torch.save(whole, buffer)  # older formats hold addresses, which differ between runs
-    return buffer.getvalue()
-
-
-def _safetensors(rng: random.Random) -> bytes:
-    data = _checkpoint("safetensors")
-    length = int.from_bytes(data[:8], "little")
-    header, rest = data[8 : 8 + length], data[8 + length :]
-    match rng.randrange(6):
-        case 0:
-            return data[: rng.randrange(len(data))]
-        case 1:
-            return (
-                struct.pack("<Q", rng.choice([0, 1, 2**63, rng.randrange(2**40), length - 1]))
-                + data[8 + rng.randrange(9) :]
-            )
-        case 2:
-            header = _flipped(rng, header)
-        case 3:
-            header = _damaged(rng, header.decode())
-        case 4:
-            entries = json.loads(header)
-            entry = entries[rng.choice([key for key in entries if key != "__metadata__"])]
-            entry[rng.choice(["shape", "dtype", "data_offsets"])] = rng.choice(
-                [
-                    [2**40],
-                    [-1],
-                    [0, 0],
-                    "F8",
-                    "X",
-                    None,
-                    [2**63, 2**63],
-                    {},
-                    [rng.randrange(99)] * 2,
-                ]
-            )
-            header = json.dumps(entries).encode()
-        case _:
-            rest = rest[: rng.randrange(len(rest))]
-    return struct.pack("<Q", len(header)) + header + rest
-
-
 def _bomb_of_aliases(rng: random.Random) -> bytes:
     width, brackets = rng.randint(2, 9), rng.randint(1, 30)
     lines = ["b0: &b0 [x, x]"]
@@ -453,9 +217,9 @@ MAKERS: dict[str, tuple[Callable[[random.Random], Any], int]] = {
     "fields": (_fields, 6),
     "set": (_set, 3),
     "name": (_name, 1),
-    "mes": (lambda rng: _damaged(rng, MES), 1),
-    "import": (lambda rng: _damaged(rng, IMPORTED), 2),
-    "torch": (_torch, 4),
-    "safetensors": (_safetensors, 3),
+    "mes": (lambda rng: damaged(rng, MES), 1),
+    "import": (lambda rng: damaged(rng, IMPORTED), 2),
+    "torch": (torch_file, 4),
+    "safetensors": (safetensors_file, 3),
 }
 """What makes inputs of a kind, and how many there are of it, in relation to the others."""

@@ -18,7 +18,9 @@ import torch
 import efspec
 from efspec.importers import import_networks
 from efspec.spec import load_all, loads
-from tests.hardening.inputs import CHUNKS, FIELDS, PER_CHUNK, SENTINEL, Input, inputs
+from tests.hardening.checkpoints import SENTINEL
+from tests.hardening.damage import FIELDS
+from tests.hardening.inputs import CHUNKS, PER_CHUNK, Input, inputs
 
 SECONDS = 5.0
 """When an input is taken for one that hangs; most take some milliseconds."""

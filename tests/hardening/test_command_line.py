@@ -17,7 +17,9 @@ import pytest
 import efspec
 from tests.cli.conftest import TINY
 from tests.hardening import process
-from tests.hardening.inputs import FIELDS, SENTINEL, Input, inputs
+from tests.hardening.checkpoints import SENTINEL
+from tests.hardening.damage import FIELDS
+from tests.hardening.inputs import Input, inputs
 
 CASES = 100
 PER_TEST = 50

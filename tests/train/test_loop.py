@@ -18,15 +18,6 @@ from efspec.train.state import Epoch, State, encode_state, read_state
 from tests.train import networks
 
 
-@pytest.fixture(autouse=True)
-def _one_cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def last(job: Job, begun: State | None = None) -> State:
     *_, state = train(job, networks.accelerator(job.recipe), begun)
     return state

@@ -28,15 +28,6 @@ from tests.train import networks
 PROCESSES = 2
 
 
-@pytest.fixture(autouse=True)
-def _one_cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def job(kind: str = "slimmable", **changes: Any) -> Job:
     how = networks.recipe(**{"ema": None, "epochs": 2, **changes})
     supernet = KINDS[kind](space(networks.SPACE), how)
